@@ -1,0 +1,33 @@
+# `make demo` and `make test` need Python >= 3.11 with venv, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: demo test lint bench mutation clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet -e '.[test]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(PY) -m minijax demo --out out
+
+test: $(VENV)/.installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest
+	$(PY) -m tests.doctests
+
+bench: $(VENV)/.installed
+	$(PY) -m pip install --quiet -e '.[bench]'
+	$(PY) -m tests.benchmarks.eager
+
+mutation: $(VENV)/.installed
+	$(PY) -m tests.mutation.run
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

@@ -1,0 +1,43 @@
+"""The language: what a traced program is, and nothing about what is done with it.
+
+    Jaxpr(constvars, invars, eqns, outvars)      a program
+    Eqn(primitive, invars, outvars, params, source, effects)
+    Var(aval) | Literal(value, aval)             operands
+    ShapedArray(shape, dtype, weak_type)         types of operands
+    Primitive(name, kind, rules...)              operations, each with all its rules
+    Trace, Tracer                                how a Python function becomes a Jaxpr
+
+Read `jaxpr.py` first, then `primitive.py`, then `trace.py`. Nothing here knows NumPy semantics or any
+transformation; the printer, parser, checker and passes work on any program.
+"""
+
+from __future__ import annotations
+
+from .avals import ShapedArray as ShapedArray, aval_like as aval_like, shaped as shaped
+from .concrete import concretize as concretize, known_value as known_value, value_of as value_of
+from .effects import CALLBACK as CALLBACK, GUARD as GUARD, ORDERED_CALLBACK as ORDERED_CALLBACK, Effect as Effect
+from .guards import GuardMismatch as GuardMismatch, guard as guard, guards_of as guards_of
+from .jaxpr import (
+    Atom as Atom,
+    ClosedJaxpr as ClosedJaxpr,
+    DebugNames as DebugNames,
+    Eqn as Eqn,
+    Jaxpr as Jaxpr,
+    Literal as Literal,
+    Var as Var,
+    sub_jaxprs as sub_jaxprs,
+)
+from .primitive import Kind as Kind, Primitive as Primitive, all_primitives as all_primitives, lookup as lookup
+from .source import Source as Source
+from .symbolic import Linear as Linear, Zero as Zero
+from .trace import (
+    Trace as Trace,
+    Tracer as Tracer,
+    evaluate as evaluate,
+    new_trace as new_trace,
+    outside as outside,
+    register_array_type as register_array_type,
+    source_of as source_of,
+    state as state,
+    trace_function as trace_function,
+)

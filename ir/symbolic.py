@@ -1,0 +1,35 @@
+"""Placeholders that rules meet in place of values.
+
+`Zero(aval)` is a tangent or cotangent known to be zero: it never becomes an array unless somebody needs one.
+`Linear(aval)` marks, in a transpose rule, the operand to transpose with respect to (JAX's UndefinedPrimal).
+"""
+
+from __future__ import annotations
+
+from .avals import ShapedArray
+
+__all__ = ["Linear", "Zero"]
+
+
+class Zero:
+    """A tangent or cotangent of type `aval` that is zero everywhere."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Zero({self.aval.str_short()})"
+
+
+class Linear:
+    """The operand of a linear equation that a transpose rule is asked about; only its type is known."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Linear({self.aval.str_short()})"

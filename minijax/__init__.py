@@ -1,0 +1,58 @@
+"""minijax: automatic differentiation for Python and NumPy users, with JAX's API, on the CPU.
+
+    >>> import minijax as mj
+    >>> import minijax.numpy as mnp
+    >>> float(mj.grad(lambda x: mnp.sin(x) ** 2)(0.5))  # doctest: +ELLIPSIS
+    0.841...
+
+How it works, in one screen:
+
+    user function --trace (ir/trace.py)--> Jaxpr --+-- eval        interpreters/eval.py
+                                                   +-- jvp         forward mode
+                                                   +-- linearize   run what is known, record what is linear
+                                                   +-- transpose   run a linear Jaxpr backwards: vjp, grad, jacrev
+                                                   +-- batch       vmap
+                                                   +-- draw        viz/
+
+Read `ir/jaxpr.py` first, then `ir/trace.py`, then the interpreters: each is a loop over equations.
+"""
+
+from __future__ import annotations
+
+from . import dtypes as dtypes, errors as errors, ir as ir, lax as lax, numpy as numpy, tree_util as tree_util
+from .api.autodiff import (
+    grad as grad,
+    jvp as jvp,
+    linear_transpose as linear_transpose,
+    linearize as linearize,
+    value_and_grad as value_and_grad,
+    vjp as vjp,
+)
+from .api.compile import jit as jit
+from .api.jacobians import hessian as hessian, jacfwd as jacfwd, jacobian as jacobian, jacrev as jacrev
+from .api.stage import (
+    ShapeDtypeStruct as ShapeDtypeStruct,
+    closure_convert as closure_convert,
+    ensure_compile_time_eval as ensure_compile_time_eval,
+    eval_shape as eval_shape,
+    make_jaxpr as make_jaxpr,
+    typeof as typeof,
+)
+from .api.vectorize import vmap as vmap
+from .array import Array as Array
+from .config import (
+    checking_leaks as checking_leaks,
+    config as config,
+    debug_infs as debug_infs,
+    debug_nans as debug_nans,
+    disable_jit as disable_jit,
+    enable_checks as enable_checks,
+    enable_x64 as enable_x64,
+    log_compiles as log_compiles,
+    numpy_dtype_promotion as numpy_dtype_promotion,
+    numpy_rank_promotion as numpy_rank_promotion,
+)
+from .dtypes import float0 as float0
+from .tree import tree as tree
+
+__version__ = "0.1.0"

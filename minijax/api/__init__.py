@@ -1,0 +1,1 @@
+"""The transformations users call. Each flattens its arguments, traces the function and runs an interpreter."""

@@ -1,0 +1,205 @@
+"""`Array`: an immutable n-dimensional array value.
+
+In: a NumPy array and its aval. Out: what users hold. The NumPy buffer is never written after construction and
+is handed out read-only; operators and methods are installed by `minijax.numpy` through `operators.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .dtypes import canonicalize_dtype, scalar_dtype
+from .ir import Literal, ShapedArray, Tracer, register_array_type
+
+__all__ = ["Array", "as_value", "wrap"]
+
+
+class ArrayType(type):
+    """Makes `isinstance(tracer, Array)` true, as in JAX: traced values are arrays to user code."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        kind = type(instance)
+        return kind is Array or kind is Tracer or (cls is not Array and type.__instancecheck__(cls, instance))
+
+
+class Array(metaclass=ArrayType):
+    """An immutable array; make one with `minijax.numpy.array` and friends.
+
+    Example:
+        >>> import minijax.numpy as mnp
+        >>> mnp.arange(3.0)
+        Array([0., 1., 2.], dtype=float32)
+    """
+
+    __slots__ = ("__weakref__", "_value", "aval")
+    __array_priority__ = 100
+
+    def __init__(self, value: Any, aval: ShapedArray) -> None:
+        self._value = value
+        self.aval = aval
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.aval.size
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype gives way in promotion, as a Python scalar's does."""
+        return self.aval.weak_type
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.aval.size * self.aval.dtype.itemsize
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        value = np.asarray(self._value)
+        if dtype is not None and value.dtype != dtype:
+            return value.astype(dtype)
+        if copy:
+            return value.copy()
+        view = value.view()
+        view.flags.writeable = False
+        return view
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.dtype.kind not in "biufc":
+            raise BufferError(f"DLPack export of dtype {self.dtype} is not supported by NumPy")
+        # NumPy refuses to export read-only memory to consumers that cannot mark it so; a copy is always safe.
+        return np.array(self._value).__dlpack__(**{k: v for k, v in options.items() if k != "copy"})
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # (kDLCPU, 0)
+
+    def __bool__(self) -> bool:
+        if self.aval.size != 1:
+            raise ValueError(
+                "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+                if self.aval.size
+                else "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that it is not empty."
+            )
+        return bool(self._value)
+
+    def __int__(self) -> int:
+        return int(self._scalar("int"))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.ndim:
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(self._value)
+
+    def _scalar(self, wanted: str) -> Any:
+        if self.aval.size != 1:
+            raise TypeError(f"only size-1 arrays can be converted to Python {wanted}, got shape {self.shape}")
+        return np.asarray(self._value).item()
+
+    def __format__(self, spec: str) -> str:
+        return format(np.asarray(self._value)[()], spec) if self.ndim == 0 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(self._value), separator=", ", prefix="Array(", suffix=",")
+        weak = ", weak_type=True" if self.aval.weak_type else ""
+        empty = f", shape={self.shape}" if self.size == 0 and self.shape != (0,) else ""
+        return f"Array({body}{empty}, dtype={self.dtype.name}{weak})"
+
+    def __str__(self) -> str:
+        return str(np.asarray(self._value))
+
+    def __reduce__(self) -> Any:
+        return wrap, (np.asarray(self._value), self.aval.weak_type)
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return Array(np.array(self._value), self.aval)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        row = ShapedArray(self.shape[1:], self.dtype, False)
+        return iter([Array(value, row) for value in self._value])
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "minijax arrays are immutable and do not support in-place item assignment. Instead of x[idx] = y, "
+            "use x = x.at[idx].set(y) or another .at[] method"
+        )
+
+
+def wrap(value: np.ndarray | np.generic, weak_type: bool = False) -> Array:
+    """An Array around a NumPy value that nobody else will write to (dtype as it is)."""
+    return Array(value, ShapedArray(value.shape, value.dtype, weak_type))
+
+
+register_array_type(Array)
+
+
+_SCALARS = (bool, int, float, complex)
+
+
+def as_value(x: Any) -> Any:
+    """`x` as something that can be bound: Arrays and tracers as they are, NumPy values and Python scalars as Arrays.
+
+    Args:
+        x: Array, tracer, NumPy array or scalar, Python scalar (gives a weakly typed Array), or an object
+            with `__jax_array__`.
+
+    Raises:
+        TypeError: anything else: "... is not a valid JAX type".
+    """
+    kind = type(x)
+    if kind is Array or kind is Tracer:
+        return x
+    if kind in _SCALARS:
+        dtype = scalar_dtype(kind)
+        return Array(np.array(x, dtype), ShapedArray((), dtype, kind is not bool))
+    if kind is Literal:
+        return Array(x.value, x.aval)
+    if isinstance(x, (np.ndarray, np.generic)):
+        dtype = canonicalize_dtype(x.dtype)
+        if dtype.kind in "biufcV" and dtype != object:
+            # A copy: the caller may write to its array later, an Array never changes.
+            return wrap(np.array(x, dtype=dtype)) if isinstance(x, np.ndarray) else wrap(dtype.type(x))
+    if hasattr(x, "__jax_array__"):
+        return as_value(x.__jax_array__())
+    if isinstance(x, _SCALARS):  # subclasses of Python scalars (IntEnum, ...)
+        return as_value(next(t for t in _SCALARS if isinstance(x, t))(x))
+    raise TypeError(f"Argument {x!r} of type {type(x)} is not a valid JAX type.")

@@ -1,0 +1,529 @@
+"""Gather and scatter: many windows at once, at places given by an array of indices.
+
+Each row of `indices` names a window of the operand; gather reads the windows, the scatters write, add, multiply or take
+extrema into them. Conventions are XLA's (openxla.org/xla/operation_semantics) with the index vector in the last axis;
+`_index_maps.py` holds the arithmetic.
+
+Reading and adding transpose into each other. Where several updates meet the same element: `scatter` keeps the last one,
+and only that one gets the cotangent; `scatter_min` and `scatter_max` share it equally among all that attain the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import issubdtype
+from ..ir import Kind, Linear, Primitive, ShapedArray, Zero, aval_like
+from ._families import move_axis, moved_to_front
+from ._index_maps import (
+    GatherDimensionNumbers,
+    GatherScatterMode,
+    ScatterDimensionNumbers,
+    WindowPlan,
+    batch_mask,
+    in_bounds,
+    pick_indices,
+    row_count,
+    single_window,
+    window_plan,
+)
+from ._ops import like, p, select, zeros
+
+__all__ = ["GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers"]
+
+_DROPS = (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT)
+
+
+def _check_numbers(
+    name: str, x: ShapedArray, indices: ShapedArray, numbers: GatherDimensionNumbers, sizes: tuple[int, ...]
+) -> None:
+    if indices.dtype.kind not in "iu":
+        raise ValueError(f"{name} indices must be integers, got {indices.str_short()}")
+    if not indices.ndim or indices.shape[-1] != len(numbers.start_index_map):
+        raise TypeError(
+            f"{name}: the last axis of indices has one entry for each of {numbers.start_index_map}, got indices of shape "
+            f"{indices.shape}"
+        )
+    every = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    mapped = (*numbers.start_index_map, *numbers.operand_batching_dims)
+    if len(set(every)) != len(every) or len(set(mapped)) != len(mapped):
+        raise TypeError(f"{name}: an axis of the operand appears twice in {numbers}")
+    if any(not 0 <= d < x.ndim for d in (*every, *mapped)):
+        raise TypeError(f"{name}: {numbers} names an axis that an operand of shape {x.shape} does not have")
+    if len(numbers.offset_dims) + len(every) != x.ndim or len(sizes) != x.ndim:
+        raise TypeError(
+            f"{name}: each axis of the operand (shape {x.shape}) is a window axis, collapsed or batching; got {numbers} and "
+            f"window sizes {sizes}"
+        )
+    shared = numbers.start_indices_batching_dims
+    if [x.shape[d] for d in numbers.operand_batching_dims] != [indices.shape[d] for d in shared]:
+        raise TypeError(f"{name}: batching axes of operand {x.shape} and indices {indices.shape} differ: {numbers}")
+    for d, (n, w) in enumerate(zip(x.shape, sizes)):
+        if d in every and w > 1:
+            raise TypeError(f"{name}: collapsed and batching axes have window size 1, got {sizes} for {numbers}")
+        if not 0 <= w <= n and indices.size:
+            raise TypeError(
+                f"Slice size at index {d} in {name} op is out of range, must be within [0, {n} + 1), got {w}."
+            )
+
+
+def _gather_aval(
+    x: ShapedArray, indices: ShapedArray, *, dimension_numbers: Any, slice_sizes: tuple[int, ...], **params: Any
+) -> ShapedArray:
+    _check_numbers("gather", x, indices, dimension_numbers, slice_sizes)
+    plan = window_plan(x.shape, indices.ndim - 1, dimension_numbers, slice_sizes)
+    return ShapedArray(plan.result_shape(indices.shape[:-1]), x.dtype, x.weak_type)
+
+
+def _gather_evaluate(
+    x: Any,
+    indices: Any,
+    *,
+    dimension_numbers: GatherDimensionNumbers,
+    slice_sizes: tuple[int, ...],
+    mode: GatherScatterMode,
+    fill_value: Any = None,
+    **params: Any,
+) -> Any:
+    batch = indices.shape[:-1]
+    plan = window_plan(x.shape, len(batch), dimension_numbers, slice_sizes)
+    shape = plan.result_shape(batch)
+    if 0 in shape:
+        return np.zeros(shape, x.dtype)
+    fills = mode in _DROPS
+    if row_count(indices) == 1 and not dimension_numbers.operand_batching_dims:
+        window = single_window(plan, indices, not fills)
+        return np.full(shape, _fill(x.dtype, fill_value), x.dtype) if window is None else x[window].reshape(shape)
+    valid = in_bounds(plan, indices) if fills else None
+    out = _read_windows(plan, x, indices).reshape(shape)
+    if valid is None:
+        return out
+    return np.where(batch_mask(plan, valid), out, np.asarray(_fill(x.dtype, fill_value)).astype(x.dtype))
+
+
+def _read_windows(plan: WindowPlan, x: Any, indices: Any) -> Any:
+    """All windows, their axes in the order of the result (unit axes may be missing)."""
+    if plan.narrow is not None:
+        x = x[plan.narrow]
+    if plan.take_axis >= 0:
+        k = plan.numbers.start_index_map.index(plan.take_axis)
+        out = x.take(indices[..., k], plan.take_axis, mode="clip")
+        return out if plan.take_axes is None else out.transpose(plan.take_axes)
+    x = x if plan.order is None else x.transpose(plan.order)
+    out = x[pick_indices(plan, indices)] if plan.picked else np.broadcast_to(x, indices.shape[:-1] + x.shape)
+    return out.transpose(plan.axes)
+
+
+def _fill(dtype: np.dtype, fill_value: Any) -> Any:
+    """What is read outside the operand: nan, the lowest signed or the highest unsigned integer, True."""
+    if fill_value is not None:
+        return fill_value
+    if issubdtype(dtype, np.inexact):
+        return np.nan
+    if dtype.kind == "b":
+        return True
+    return np.iinfo(dtype).min if dtype.kind == "i" else np.iinfo(dtype).max
+
+
+def _gather_transpose(
+    ct: Any,
+    x: Linear,
+    indices: Any,
+    *,
+    dimension_numbers: GatherDimensionNumbers,
+    slice_sizes: tuple[int, ...],
+    mode: GatherScatterMode,
+    fill_value: Any = None,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+) -> tuple[Any, None]:
+    back = p.scatter_add(
+        zeros(x.aval),
+        indices,
+        ct,
+        dimension_numbers=ScatterDimensionNumbers(*dimension_numbers),
+        indices_are_sorted=indices_are_sorted,
+        unique_indices=unique_indices,
+        # A promise that was broken reads the nearest window: the gradient belongs to that one.
+        mode=GatherScatterMode.CLIP if mode is GatherScatterMode.PROMISE_IN_BOUNDS else mode,
+    )
+    return back, None
+
+
+def _shifted(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Axis numbers after a new axis in front."""
+    return tuple(d + 1 for d in axes)
+
+
+def _batched_numbers(numbers: Any, indices_mapped: bool, operand_mapped: bool) -> Any:
+    """Dimension numbers with the batch axis in front of all that is mapped (and of the windows or rows)."""
+    windows, dropped, mapped, shared, rows = numbers
+    rows = _shifted(rows) if indices_mapped else rows
+    if operand_mapped:
+        dropped, mapped, shared = _shifted(dropped), _shifted(mapped), _shifted(shared)
+        if indices_mapped:
+            shared, rows = (0, *shared), (0, *rows)
+    windows = _shifted(windows) if indices_mapped else (0, *_shifted(windows))
+    return type(numbers)(windows, dropped, mapped, shared, rows)
+
+
+def _gather_batch(size: int, args: Any, axes: Any, *, dimension_numbers: Any, slice_sizes: Any, **params: Any) -> Any:
+    (x, indices), (axis, row_axis) = args, axes
+    if axis is not None:
+        x = move_axis(x, axis, 0)
+        slice_sizes = (size if row_axis is None else 1, *slice_sizes)
+    if row_axis is not None:
+        indices = move_axis(indices, row_axis, 0)
+        params["indices_are_sorted"] = False
+        params["unique_indices"] = params.get("unique_indices", False) and axis is not None
+    numbers = _batched_numbers(dimension_numbers, row_axis is not None, axis is not None)
+    return p.gather(x, indices, dimension_numbers=numbers, slice_sizes=slice_sizes, **params), 0
+
+
+_SCATTER_PARAMS = {
+    "dimension_numbers": ScatterDimensionNumbers,
+    "indices_are_sorted": bool,
+    "unique_indices": bool,
+    "mode": GatherScatterMode,
+}
+
+gather = Primitive(
+    "gather",
+    Kind.INDEXING,
+    abstract=_gather_aval,
+    evaluate=_gather_evaluate,
+    jvp=(lambda t, out, x, indices, **params: p.gather(t, indices, **{**params, "fill_value": 0}), None),
+    transpose=_gather_transpose,
+    batch=_gather_batch,
+    lower="gather",
+    params={
+        "dimension_numbers": GatherDimensionNumbers,
+        "slice_sizes": tuple,
+        "mode": GatherScatterMode,
+        "fill_value": (float, int, bool, type(None)),
+        "indices_are_sorted": bool,
+        "unique_indices": bool,
+    },
+    doc="""Windows of size `slice_sizes` of x, one for each row of the integer array `indices`; windows outside are moved inwards
+    (CLIP) or read as `fill_value` (FILL_OR_DROP). Linear in x, constant in the indices; the transpose is scatter_add.""",
+)
+
+
+def _as_gather(numbers: ScatterDimensionNumbers) -> GatherDimensionNumbers:
+    """The numbers of the gather that reads the windows which a scatter writes."""
+    return GatherDimensionNumbers(*numbers)
+
+
+def _window_sizes(ndim: int, shape: tuple[int, ...], numbers: ScatterDimensionNumbers) -> tuple[int, ...]:
+    """Window sizes along the operand's axes, from the shape of the updates."""
+    dropped = numbers.inserted_window_dims + numbers.operand_batching_dims
+    windows = iter(numbers.update_window_dims)
+    return tuple([1 if d in dropped else shape[next(windows)] for d in range(ndim)])
+
+
+def _scatter_aval(name: str) -> Callable[..., ShapedArray]:
+    def abstract(
+        x: ShapedArray, indices: ShapedArray, updates: ShapedArray, *, dimension_numbers: Any, **params: Any
+    ) -> ShapedArray:
+        if x.dtype != updates.dtype:
+            raise TypeError(f"{name} requires arguments to have the same dtypes, got {x.dtype}, {updates.dtype}.")
+        windows = dimension_numbers.update_window_dims
+        rows = tuple(n for d, n in enumerate(updates.shape) if d not in windows)
+        if rows != indices.shape[:-1] or len(windows) + len(rows) != updates.ndim:
+            raise TypeError(
+                f"{name}: updates of shape {updates.shape} with window axes {windows} do not have one window for each row of "
+                f"indices of shape {indices.shape}"
+            )
+        dropped = dimension_numbers.inserted_window_dims + dimension_numbers.operand_batching_dims
+        if len(windows) + len(dropped) != x.ndim:
+            raise TypeError(
+                f"{name}: each axis of the operand (shape {x.shape}) is a window axis, inserted or batching; got "
+                f"{dimension_numbers}"
+            )
+        sizes = _window_sizes(x.ndim, updates.shape, dimension_numbers)
+        _check_numbers(name, x, indices, _as_gather(dimension_numbers), sizes)
+        return x
+
+    return abstract
+
+
+def _scatter_evaluate(ufunc: Any) -> Callable[..., Any]:
+    """Write all windows, in row order, combining with `ufunc` (None: the last one stays)."""
+
+    def evaluate(
+        x: Any,
+        indices: Any,
+        updates: Any,
+        *,
+        dimension_numbers: ScatterDimensionNumbers,
+        mode: GatherScatterMode,
+        unique_indices: bool = False,
+        **params: Any,
+    ) -> Any:
+        out = np.array(x, order="C")
+        if not updates.size:
+            return out
+        sizes = _window_sizes(out.ndim, updates.shape, dimension_numbers)
+        plan = window_plan(out.shape, indices.ndim - 1, _as_gather(dimension_numbers), sizes)
+        clips = mode is GatherScatterMode.CLIP
+        if row_count(indices) == 1 and not dimension_numbers.operand_batching_dims:
+            window = single_window(plan, indices, clips)
+            if window is not None:
+                here = out[window]
+                updates = updates.reshape(here.shape)
+                out[window] = updates if ufunc is None else ufunc(here, updates)
+            return out
+        view, picked, updates = _write_windows(plan, out, indices, updates, not clips)
+        if ufunc is None:
+            view[picked] = updates
+        elif unique_indices:
+            view[picked] = ufunc(view[picked], updates)
+        else:
+            _accumulate(ufunc, view, picked, updates)
+        return out
+
+    return evaluate
+
+
+def _write_windows(
+    plan: WindowPlan, out: np.ndarray, indices: np.ndarray, updates: np.ndarray, drops: bool
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+    """A view of `out`, index arrays into it, and the updates with axes (rows..., wide..., other...) to match."""
+    view = out if plan.narrow is None else out[plan.narrow]
+    view = view if plan.order is None else view.transpose(plan.order)
+    batch = indices.shape[:-1]
+    there = (*batch, *(plan.sizes[d] for d in plan.wide), *view.shape[len(plan.picked) :])
+    inverse = np.argsort(plan.axes)
+    updates = updates.reshape([there[axis] for axis in plan.axes]).transpose(inverse)
+    if plan.picked:
+        picked = pick_indices(plan, indices)
+    else:  # every window is all of the operand
+        view, picked = view[None], (np.zeros(batch, np.intp),)
+    valid = in_bounds(plan, indices) if drops else None
+    if valid is not None:
+        picked = tuple([np.broadcast_to(a, batch + a.shape[len(batch) :])[valid] for a in picked])
+        updates = updates[valid]
+    return view, picked, updates
+
+
+def _accumulate(ufunc: Any, view: np.ndarray, picked: tuple[np.ndarray, ...], updates: np.ndarray) -> None:
+    """`ufunc.at(view, picked, updates)` by flat positions: NumPy's `at` is fast for one flat index only."""
+    sizes = view.shape[: len(picked)]
+    place: Any = 0
+    for n, index in zip(sizes, picked):
+        place = place * n + index
+    row = view[(0,) * len(picked)].size
+    if row != 1:
+        place = (place * row).reshape((*np.shape(place), 1)) + np.arange(row)
+    flat = view.reshape(-1)  # a copy where the view is not contiguous
+    ufunc.at(flat, np.broadcast_to(place.reshape(-1), updates.size), updates.reshape(-1))
+    if not np.shares_memory(flat, view):
+        view[...] = flat.reshape(view.shape)
+
+
+def _read_back(operand: Any, indices: Any, updates: Any, numbers: Any, mode: GatherScatterMode) -> Any:
+    """The windows of `operand` where a scatter writes `updates`; zero where it drops them."""
+    return p.gather(
+        operand,
+        indices,
+        dimension_numbers=_as_gather(numbers),
+        slice_sizes=_window_sizes(aval_like(operand).ndim, aval_like(updates).shape, numbers),
+        mode=GatherScatterMode.CLIP if mode is GatherScatterMode.CLIP else GatherScatterMode.FILL_OR_DROP,
+        fill_value=0,
+        indices_are_sorted=False,
+        unique_indices=False,
+    )
+
+
+def _scatter_batch(name: str) -> Callable[..., Any]:
+    def batch(size: int, args: Any, axes: Any, *, dimension_numbers: Any, **params: Any) -> Any:
+        indices, row_axis = args[1], axes[1]
+        x, updates = moved_to_front(size, (args[0], args[2]), (axes[0], axes[2]))
+        if row_axis is not None:
+            indices = move_axis(indices, row_axis, 0)
+            params["indices_are_sorted"] = False
+        numbers = _batched_numbers(dimension_numbers, row_axis is not None, True)
+        return getattr(p, name)(x, indices, updates, dimension_numbers=numbers, **params), 0
+
+    return batch
+
+
+def _scatter(name: str, ufunc: Any, *, jvp: Any, transpose: Any, doc: str) -> Primitive:
+    return Primitive(
+        name,
+        Kind.INDEXING,
+        abstract=_scatter_aval(name),
+        evaluate=_scatter_evaluate(ufunc),
+        jvp=jvp,
+        transpose=transpose,
+        batch=_scatter_batch(name),
+        lower="scatter",
+        params=_SCATTER_PARAMS,
+        doc=doc,
+    )
+
+
+def _set_jvp(primals: Any, tangents: Any, *, unique_indices: bool = False, **params: Any) -> Any:
+    x, indices, updates = primals
+    out = p.scatter(x, indices, updates, unique_indices=unique_indices, **params)
+    t, _, t_updates = tangents
+    if type(t) is Zero and type(t_updates) is Zero:
+        return out, Zero(aval_like(out).tangent())
+    t, t_updates = (zeros(a.aval) if type(a) is Zero else a for a in (t, t_updates))
+    if unique_indices or row_count(aval_like(indices)) == 1:
+        return out, p.scatter(t, indices, t_updates, unique_indices=True, **params)
+    # Number the rows, scatter the numbers, and see which one each element kept: 0 is the operand.
+    aval, window_axes = aval_like(updates), params["dimension_numbers"].update_window_dims
+    row_axes = tuple(d for d in range(aval.ndim) if d not in window_axes)
+    rows = np.arange(1, row_count(aval_like(indices)) + 1, dtype=np.int32)
+    rows = rows.reshape([aval.shape[d] for d in row_axes])
+    numbers = p.broadcast_in_dim(rows, shape=aval.shape, broadcast_dimensions=row_axes)
+    nobody = zeros(ShapedArray(aval_like(x).shape, rows.dtype))
+    winners = p.scatter(nobody, indices, numbers, unique_indices=False, **params)
+    won = p.eq(_read_back(winners, indices, updates, params["dimension_numbers"], params["mode"]), numbers)
+    t = select(p.eq(winners, np.int32(0)), t, like(t, 0))
+    t_updates = select(won, t_updates, like(t_updates, 0))
+    return out, p.scatter_add(t, indices, t_updates, unique_indices=False, **params)
+
+
+def _set_transpose(ct: Any, x: Any, indices: Any, updates: Any, **params: Any) -> tuple[Any, None, Any]:
+    """For indices that meet no element twice: all that the jvp rule records."""
+    x_ct = p.scatter(ct, indices, zeros(aval_like(updates)), **params) if type(x) is Linear else None
+    updates_ct = None
+    if type(updates) is Linear:
+        updates_ct = _read_back(ct, indices, updates, params["dimension_numbers"], params["mode"])
+    return x_ct, None, updates_ct
+
+
+scatter = _scatter(
+    "scatter",
+    None,
+    jvp=_set_jvp,
+    transpose=_set_transpose,
+    doc="""x with windows replaced by `updates`, one for each row of `indices`; of several at one element the last stays. Windows
+    outside are dropped, or moved inwards (CLIP). Linear in x and updates jointly; only the update that stays has a
+    derivative.""",
+)
+
+
+def _sum_jvp(name: str) -> Callable[..., Any]:
+    def jvp(primals: Any, tangents: Any, **params: Any) -> Any:
+        x, indices, updates = primals
+        out = getattr(p, name)(x, indices, updates, **params)
+        t, _, t_updates = tangents
+        if type(t_updates) is Zero:
+            return out, t
+        t = zeros(t.aval) if type(t) is Zero else t
+        return out, getattr(p, name)(t, indices, t_updates, **params)
+
+    return jvp
+
+
+def _sum_transpose(sign: Callable[[Any], Any]) -> Callable[..., Any]:
+    def transpose(ct: Any, x: Any, indices: Any, updates: Any, **params: Any) -> tuple[Any, None, Any]:
+        updates_ct = None
+        if type(updates) is Linear:
+            updates_ct = sign(_read_back(ct, indices, updates, params["dimension_numbers"], params["mode"]))
+        return (ct if type(x) is Linear else None), None, updates_ct
+
+    return transpose
+
+
+scatter_add = _scatter(
+    "scatter_add",
+    np.add,
+    jvp=_sum_jvp("scatter_add"),
+    transpose=_sum_transpose(lambda ct: ct),
+    doc="""x with `updates` added to its windows, one for each row of `indices`; all count where they meet. Linear in x and
+    updates jointly; the transpose is the identity for x and gather for the updates.""",
+)
+
+scatter_sub = _scatter(
+    "scatter_sub",
+    np.subtract,
+    jvp=_sum_jvp("scatter_sub"),
+    transpose=_sum_transpose(lambda ct: p.neg(ct)),
+    doc="""x with `updates` subtracted from its windows, one for each row of `indices`; all count where they meet. Linear in x
+    and updates jointly; the transpose is the identity for x and minus gather for the updates.""",
+)
+
+
+def _product_of_others(out: Any, x: Any, indices: Any, updates: Any, params: dict[str, Any]) -> Any:
+    """For each update, the product of all else at its element. Dividing by the update does it, unless it is zero."""
+    numbers, mode = params["dimension_numbers"], params["mode"]
+    if params.get("unique_indices") or row_count(aval_like(indices)) == 1:
+        return _read_back(x, indices, updates, numbers, mode)
+    zero, one = like(updates, 0), like(updates, 1)
+    vanishes = p.eq(updates, zero)
+    safe = select(vanishes, one, updates)
+    count = p.scatter_add(zeros(aval_like(x)), indices, select(vanishes, _filled(updates, 1), zero), **params)
+    nonzero = p.scatter_mul(x, indices, safe, **params)
+    alone = p.eq(_read_back(count, indices, updates, numbers, mode), one)
+    at_zero = select(alone, _read_back(nonzero, indices, updates, numbers, mode), zero)
+    return select(vanishes, at_zero, p.div(_read_back(out, indices, updates, numbers, mode), safe))
+
+
+def _filled(x: Any, scalar: float) -> Any:
+    return p.broadcast_in_dim(like(x, scalar), shape=aval_like(x).shape, broadcast_dimensions=())
+
+
+def _mul_jvp(primals: Any, tangents: Any, **params: Any) -> Any:
+    x, indices, updates = primals
+    out = p.scatter_mul(x, indices, updates, **params)
+    t, _, t_updates = tangents
+    tangent = None if type(t) is Zero else p.scatter_mul(t, indices, updates, **params)
+    if type(t_updates) is not Zero:
+        parts = p.mul(t_updates, _product_of_others(out, x, indices, updates, params))
+        tangent = p.scatter_add(zeros(aval_like(x)) if tangent is None else tangent, indices, parts, **params)
+    return out, Zero(aval_like(out).tangent()) if tangent is None else tangent
+
+
+scatter_mul = _scatter(
+    "scatter_mul",
+    np.multiply,
+    jvp=_mul_jvp,
+    transpose=lambda ct, x, indices, updates, **params: (p.scatter_mul(ct, indices, updates, **params), None, None),
+    doc="""x with its windows multiplied by `updates`, one for each row of `indices`; all count where they meet. d = product of
+    the updates times dx, plus each update's tangent times the product of all else at its element.""",
+)
+
+
+def _extremum_jvp(name: str) -> Callable[..., Any]:
+    def jvp(primals: Any, tangents: Any, **params: Any) -> Any:
+        x, indices, updates = primals
+        out = getattr(p, name)(x, indices, updates, **params)
+        t, _, t_updates = tangents
+        if type(t) is Zero and type(t_updates) is Zero:
+            return out, Zero(aval_like(out).tangent())
+        zero, one = like(x, 0), like(x, 1)
+        numbers, mode = params["dimension_numbers"], params["mode"]
+        kept = select(p.eq(x, out), one, zero)
+        reached = p.eq(updates, _read_back(out, indices, updates, numbers, mode))
+        attains = select(reached, _filled(updates, 1), zero)
+        number = p.scatter_add(kept, indices, attains, **params)
+        share = p.div(one, select(p.eq(number, zero), one, number))  # nobody attains nan: it gets nothing
+        tangent = None if type(t) is Zero else p.mul(t, kept)
+        if type(t_updates) is not Zero:
+            start = zeros(aval_like(x)) if tangent is None else tangent
+            tangent = p.scatter_add(start, indices, p.mul(t_updates, attains), **params)
+        return out, p.mul(tangent, share)
+
+    return jvp
+
+
+def _extremum(name: str, ufunc: Any, which: str) -> Primitive:
+    return _scatter(
+        name,
+        ufunc,
+        jvp=_extremum_jvp(name),
+        transpose=None,
+        doc=f"""x with its windows replaced by the {which} of what is there and `updates`, one for each row of `indices`. The
+        tangent is the mean of the tangents of all (x and updates) that attain the result; a nan gets nothing.""",
+    )
+
+
+scatter_min = _extremum("scatter_min", np.minimum, "minimum")
+scatter_max = _extremum("scatter_max", np.maximum, "maximum")

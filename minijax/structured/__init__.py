@@ -1,0 +1,9 @@
+"""Equations that hold Jaxprs: each file declares one primitive with all its rules.
+
+A rule of a structured primitive lifts a Jaxpr-to-Jaxpr function (`jvp_jaxpr`, `linearize_jaxpr`, `transpose_jaxpr`,
+`batch_jaxpr`) through the bodies and rewires the operands.
+"""
+
+from __future__ import annotations
+
+from . import jit as jit
