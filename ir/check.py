@@ -9,6 +9,8 @@ Interpreters and passes rely on all of it, and none checks it again.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
 import types
 import typing
@@ -21,10 +23,10 @@ from ..errors import JaxprTypeError
 from .avals import ShapedArray, aval_like
 from .effects import NO_EFFECTS, Effect
 from .jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var, effects_of, sub_jaxprs
-from .primitive import Primitive
+from .primitive import Kind, Primitive
 from .printer import equation_lines
 
-__all__ = ["accepts", "check_jaxpr", "check_params", "effects_of_equation"]
+__all__ = ["accepts", "check_call", "check_jaxpr", "effects_of_equation"]
 
 _NEIGHBOURS = 10
 Program = Jaxpr | ClosedJaxpr
@@ -114,7 +116,7 @@ def _check_equation(eqn: Eqn, program: Program, index: int) -> None:
     primitive = eqn.primitive
     if not isinstance(primitive, Primitive):
         raise _error(f"{primitive!r} is not a primitive", program, index)
-    wrong = check_params(primitive, eqn.params)
+    wrong = check_call(primitive, len(eqn.invars), eqn.params)
     if wrong:
         raise _error(wrong, program, index)
     avals = [x.aval for x in eqn.invars]
@@ -150,15 +152,40 @@ def _call_mismatch(eqn: Eqn, avals: Sequence[ShapedArray]) -> str | None:
     return None
 
 
-def check_params(primitive: Primitive, params: dict[str, Any]) -> str | None:
-    """What is wrong with the params of an equation: unknown names, values of another type than declared; or None."""
+_ARITY = {Kind.UNARY: 1, Kind.BINARY: 2}
+
+
+def check_call(primitive: Primitive, operands: int, params: dict[str, Any]) -> str | None:
+    """What is wrong with the number of operands or with the params (unknown, missing, another type); or None."""
+    arity = _ARITY.get(primitive.kind, operands)
+    if operands != arity:
+        return f"{primitive.name} does not accept {operands} operands: it takes {arity}"
     for name, value in params.items():
         if name not in primitive.params:
             known = ", ".join(sorted(primitive.params)) or "none"
             return f"{primitive.name} has no parameter {name!r} (its parameters: {known})"
         if not accepts(primitive.params[name], value):
             return f"{primitive.name}: parameter {name} = {value!r} is not a {primitive.params[name]}, as declared"
+    missing = _required(primitive) - params.keys()
+    if missing:
+        return f"{primitive.name} does not accept these parameters: {', '.join(sorted(missing))} is missing"
     return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _required(primitive: Primitive) -> frozenset[str]:
+    """The declared parameters for which `evaluate` has no default."""
+    if not primitive.params:
+        return frozenset()
+    try:
+        signature = inspect.signature(primitive.evaluate)
+    except (TypeError, ValueError):  # a NumPy function
+        return frozenset()
+    return frozenset(
+        name
+        for name, parameter in signature.parameters.items()
+        if name in primitive.params and parameter.default is parameter.empty
+    )
 
 
 def accepts(declared: Any, value: Any) -> bool:
@@ -177,7 +204,7 @@ def accepts(declared: Any, value: Any) -> bool:
     if declared is float:
         return isinstance(value, (int, np.number)) and not isinstance(value, bool)
     if declared is int:
-        return hasattr(value, "__index__") and operator.index(value) == value
+        return hasattr(value, "__index__") and bool(operator.index(value) == value)
     return declared is np.dtype and isinstance(value, type) and issubclass(value, np.generic)
 
 

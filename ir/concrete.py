@@ -40,7 +40,7 @@ def value_of(tracer: Tracer) -> Any:
     with outside(trace):
         for eqn in needed:
             state.source = eqn.source
-            args = [x if type(x) is Literal else trace.known[x] for x in eqn.invars]
+            args = [x if type(x) is Literal else trace.known[x] for x in eqn.invars]  # type: ignore[index]
             outs = eqn.primitive.bind(*args, **eqn.params)
             for var, out in zip(eqn.outvars, outs if eqn.primitive.multiple_results else (outs,), strict=True):
                 trace.known[var] = out
@@ -56,7 +56,7 @@ def _slice(trace: Trace, var: Var) -> list[Eqn] | None:
             producers[out] = index
     producers[_COUNT] = len(eqns)
     wanted: set[int] = set()
-    work = [var]
+    work: list[Any] = [var]
     while work:
         here = work.pop()
         if type(here) is Literal or here in trace.known:
@@ -182,7 +182,7 @@ def _arguments(trace: Trace, var: Var) -> list[str]:
     """Names of the inputs that `var` depends on."""
     made = {out: eqn for eqn in trace.eqns for out in eqn.outvars}
     seen: set[Var] = set()
-    work = [var]
+    work: list[Any] = [var]
     while work:
         here = work.pop()
         if type(here) is Literal or here in seen:
@@ -248,4 +248,4 @@ Tracer.__index__ = _index  # type: ignore[attr-defined]
 Tracer.__float__ = _float  # type: ignore[attr-defined]
 Tracer.__complex__ = _complex  # type: ignore[attr-defined]
 Tracer.__array__ = _array  # type: ignore[attr-defined]
-Tracer.__repr__ = _repr  # type: ignore[method-assign]
+Tracer.__repr__ = _repr  # type: ignore[method-assign, assignment]

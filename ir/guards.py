@@ -20,7 +20,7 @@ from .primitive import Kind, Primitive
 __all__ = ["GuardMismatch", "guard", "guards_of", "outcome_of"]
 
 
-class GuardMismatch(Exception):  # noqa: N818  (a signal to the caller of the program, not an error users see)
+class GuardMismatch(Exception):
     """Raised while evaluating a program whose guard no longer holds. `equation`, `outcome`: which, and what it is now."""
 
     def __init__(self, kind: str, expected: Any, outcome: Any) -> None:

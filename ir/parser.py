@@ -31,7 +31,7 @@ import numpy as np
 from ..dtypes import float0, short_name
 from ..errors import JaxprSyntaxError, JaxprTypeError
 from .avals import ShapedArray
-from .check import check_jaxpr, check_params, effects_of_equation
+from .check import check_call, check_jaxpr, effects_of_equation
 from .jaxpr import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, Var
 from .primitive import Primitive, all_primitives, lookup
 from .printer import dtype_name
@@ -339,7 +339,7 @@ class _Parser:
         name: _Token,
     ) -> Eqn:
         """The equation with the types that its primitive gives, which must be those written."""
-        wrong = check_params(primitive, params)
+        wrong = check_call(primitive, len(invars), params)
         if wrong:
             raise self._type_error(wrong, name)
         try:

@@ -60,7 +60,7 @@ class Primitive:
         batch: `(size, args, axes, **params) -> (out, out_axis)`; `axes[i]` is an int or None (not mapped).
         partial_eval, dce: rules of equations that hold Jaxprs (`structured/`).
         lower: how jit's back end emits it.
-        simplify: pairs (pattern, replacement) for `passes.rewrite`.
+        simplify: rules for `passes.rewrite`: functions of a `View` of the equation.
         cost: `(*avals, **params) -> (flops, bytes)`.
         params: {name: type}, what the parser accepts.
         doc: shapes, the formula of the derivative, conventions at special points.

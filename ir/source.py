@@ -168,7 +168,7 @@ class SourceRecorder:
         self._frame = self._parent = self._stop = None
 
     def _call_path(self, frame: FrameType) -> Source | None:
-        callers = []
+        callers: list[FrameType] = []
         caller = frame.f_back
         while caller is not None and caller is not self._stop and len(callers) < 32:
             if not is_internal(caller.f_code.co_filename):

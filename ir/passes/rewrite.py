@@ -6,7 +6,7 @@ existing operands, or None. It must keep the value bit by bit, for -0.0, inf and
 is not (-0.0 + 0.0 is 0.0), and `x * 0` is not 0. The driver refuses a replacement of another type (shape, dtype or
 weak type), so that rules need not look.
 
-The common forms are data: `simplify=[unit(1)]`, `[involution]`, `[identity_if_same_type]`.
+Forms that families share are here, so that a declaration says `simplify=[unit(1)]` or `[compose_transposes]`.
 
 One walk forward is enough: rules look at operands, which are in normal form by the time they are read.
 """
@@ -24,7 +24,19 @@ from ..primitive import lookup
 from ..walk import map_sub_jaxprs, resolved, with_operands
 from .cse import literal_key
 
-__all__ = ["Operation", "Rule", "View", "identity_if_same_type", "involution", "rewrite", "unit"]
+__all__ = [
+    "Operation",
+    "Rule",
+    "View",
+    "compose_broadcasts",
+    "compose_reshapes",
+    "compose_transposes",
+    "identity_if_same_type",
+    "involution",
+    "known_case",
+    "rewrite",
+    "unit",
+]
 
 _MAX_STEPS = 64  # replacements of one equation: rules that undo each other must not loop for ever
 
@@ -102,6 +114,53 @@ def involution(view: View) -> Atom | None:
 def identity_if_same_type(view: View) -> Atom | None:
     """`op(x) -> x` for operations that only change the type (convert, reshape, broadcast), when they do not."""
     return view.operands[0] if view.operands[0].aval is view.aval else None
+
+
+def compose_transposes(view: View) -> Atom | Operation | None:
+    """A transposition that moves nothing is its operand; two in a row are one."""
+    permutation = view.params["permutation"]
+    if permutation == tuple(range(len(permutation))):
+        return view.operands[0]
+    inner = view.made_by(0, view.eqn.primitive.name)
+    if inner is None:
+        return None
+    composed = tuple(inner.params["permutation"][axis] for axis in permutation)
+    return Operation(view.eqn.primitive.name, (inner.operands[0],), {"permutation": composed})
+
+
+def compose_reshapes(view: View) -> Atom | Operation | None:
+    """A reshape to the same shape is its operand; of two in a row only the last shape matters."""
+    if view.params.get("dimensions") is not None:
+        return None
+    if view.operands[0].aval is view.aval:
+        return view.operands[0]
+    inner = view.made_by(0, view.eqn.primitive.name)
+    if inner is None:
+        return None
+    params = {**inner.params, "new_sizes": view.params["new_sizes"]}
+    return Operation(view.eqn.primitive.name, (inner.operands[0],), params)
+
+
+def compose_broadcasts(view: View) -> Atom | Operation | None:
+    """A broadcast to the same shape is its operand; two in a row are one."""
+    if view.operands[0].aval is view.aval:
+        return view.operands[0]
+    inner = view.made_by(0, view.eqn.primitive.name)
+    if inner is None:
+        return None
+    outer_axes = view.params["broadcast_dimensions"]
+    axes = tuple(outer_axes[axis] for axis in inner.params["broadcast_dimensions"])
+    params = {"shape": view.params["shape"], "broadcast_dimensions": axes}
+    return Operation(view.eqn.primitive.name, (inner.operands[0],), params)
+
+
+def known_case(view: View) -> Atom | None:
+    """A selection by a literal, or among one and the same value."""
+    cases = view.operands[1:]
+    which = view.literal(0)
+    if which is not None and 0 <= int(which) < len(cases):
+        return cases[int(which)]
+    return cases[0] if all(case is cases[0] for case in cases) else None
 
 
 def rewrite(closed: ClosedJaxpr) -> ClosedJaxpr:

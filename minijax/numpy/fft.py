@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import numpy as mnp  # complete by the time a function here runs
 from ..array import as_value, wrap
 from ..config import config
+from ..dtypes import to_inexact_dtype
 from ..primitives import p
-from . import manipulation, ufuncs
-from ._promotion import promote_inexact
 
 __all__ = [
     "fft",
@@ -44,14 +44,14 @@ _NORMS = {None: "backward", "backward": "backward", "ortho": "ortho", "forward":
 
 def _operand(a: Any, kind: str) -> Any:
     """The operand in the dtype that the transform takes."""
-    (a,) = promote_inexact(as_value(a))
-    if a.dtype.itemsize == 2:
-        a = p.convert_element_type(a, new_dtype=np.dtype(np.float32), weak_type=False)
-    if kind == "rfft":
-        if a.dtype.kind == "c":
-            raise ValueError(f"only real valued inputs supported for {kind}")
-        return a
-    dtype = np.result_type(a.dtype, np.complex64)
+    a = as_value(a)
+    dtype = to_inexact_dtype(a.dtype)
+    if kind == "rfft" and dtype.kind == "c":
+        raise ValueError(f"only real valued inputs supported for {kind}")
+    if dtype.itemsize == 2:
+        dtype = np.dtype(np.float32)
+    if kind != "rfft":
+        dtype = np.result_type(dtype, np.complex64)
     return a if a.dtype == dtype else p.convert_element_type(a, new_dtype=dtype, weak_type=False)
 
 
@@ -103,9 +103,9 @@ def _transform(kind: str, a: Any, s: Sequence[int] | None, axes: Sequence[int] |
         a = _resized(a, axis, length // 2 + 1 if last else length)
     trailing = tuple(range(a.ndim - len(axes), a.ndim))
     moved = axes != trailing
-    a = manipulation.moveaxis(a, axes, trailing) if moved else a
+    a = mnp.moveaxis(a, axes, trailing) if moved else a
     out = p.fft(a, fft_type=kind, fft_lengths=tuple(lengths))
-    out = manipulation.moveaxis(out, trailing, axes) if moved else out
+    out = mnp.moveaxis(out, trailing, axes) if moved else out
     scale = _scale(math.prod(lengths), kind in ("ifft", "irfft"), _NORMS[norm])
     return out if scale == 1 else p.mul(out, out.dtype.type(scale))
 
@@ -190,7 +190,7 @@ def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
         >>> mnp.fft.hfft(mnp.array([1.0, 1.0]))
         Array([2., 0.], dtype=float32)
     """
-    return irfft(ufuncs.conj(a), n, axis, _swapped(norm))
+    return irfft(mnp.conj(a), n, axis, _swapped(norm))
 
 
 def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
@@ -201,7 +201,7 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
         >>> mnp.fft.ihfft(mnp.array([2.0, 0.0])).shape
         (2,)
     """
-    return ufuncs.conj(rfft(a, n, axis, _swapped(norm)))
+    return mnp.conj(rfft(a, n, axis, _swapped(norm)))
 
 
 def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
@@ -294,7 +294,7 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None)
 
 def _frequencies(counts: np.ndarray, n: int, d: Any, dtype: Any) -> Any:
     dtype = np.dtype(dtype) if dtype is not None else np.dtype("float64" if config.jax_enable_x64 else "float32")
-    return ufuncs.divide(wrap(counts.astype(dtype)), ufuncs.multiply(d, n))
+    return mnp.divide(wrap(counts.astype(dtype)), mnp.multiply(d, n))
 
 
 def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
@@ -323,7 +323,7 @@ def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> 
 def _shifted(x: Any, axes: Any, sign: int) -> Any:
     x = as_value(x)
     axes = tuple(range(x.ndim)) if axes is None else axes if isinstance(axes, (tuple, list)) else (axes,)
-    return manipulation.roll(x, tuple(sign * (x.shape[axis] // 2) for axis in axes), tuple(axes))
+    return mnp.roll(x, tuple(sign * (x.shape[axis] // 2) for axis in axes), tuple(axes))
 
 
 def fftshift(x: Any, axes: Any = None) -> Any:

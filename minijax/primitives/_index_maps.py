@@ -1,6 +1,6 @@
 """Which element of an array an index of gather or scatter means: the arithmetic both share.
 
-In: dimension numbers, window sizes and an array of indices, one row per window, in XLA's convention
+In: NumPy arrays, dimension numbers, window sizes and an array of indices, one row per window, in XLA's convention
 (openxla.org/xla/operation_semantics, Gather and Scatter). Out: NumPy index arrays for the axes that must be indexed
 ("picked"), the order of the axes of what they give, and which windows lie outside the array.
 
@@ -17,25 +17,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ir import ShapedArray
+
 __all__ = [
     "GatherDimensionNumbers",
     "GatherScatterMode",
     "ScatterDimensionNumbers",
     "WindowPlan",
+    "accumulate",
     "batch_mask",
+    "check_numbers",
     "in_bounds",
-    "pick_indices",
+    "read_windows",
     "row_count",
     "single_window",
     "window_plan",
+    "write_windows",
 ]
 
 
 class GatherScatterMode(enum.Enum):
     """What happens to windows that do not lie inside the array.
 
-    CLIP moves them inwards; FILL_OR_DROP reads a fill value and drops writes; PROMISE_IN_BOUNDS says there are none (reads
-    clip and writes drop all the same); ONE_HOT is accepted as a synonym of FILL_OR_DROP.
+    CLIP moves them inwards; FILL_OR_DROP reads a fill value and drops writes; PROMISE_IN_BOUNDS says there are
+    none (reads clip and writes drop all the same); ONE_HOT is accepted as a synonym of FILL_OR_DROP.
     """
 
     CLIP = 0
@@ -101,6 +106,40 @@ class ScatterDimensionNumbers(NamedTuple):
     scatter_dims_to_operand_dims: tuple[int, ...]
     operand_batching_dims: tuple[int, ...] = ()
     scatter_indices_batching_dims: tuple[int, ...] = ()
+
+
+def check_numbers(
+    name: str, x: ShapedArray, indices: ShapedArray, numbers: GatherDimensionNumbers, sizes: tuple[int, ...]
+) -> None:
+    """Raise the errors users see when dimension numbers do not fit the operand, the indices or the windows."""
+    if indices.dtype.kind not in "iu":
+        raise ValueError(f"{name} indices must be integers, got {indices.str_short()}")
+    if not indices.ndim or indices.shape[-1] != len(numbers.start_index_map):
+        raise TypeError(
+            f"{name}: the last axis of indices has one entry for each of {numbers.start_index_map}, got indices of "
+            f"shape {indices.shape}"
+        )
+    every = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    mapped = (*numbers.start_index_map, *numbers.operand_batching_dims)
+    if len(set(every)) != len(every) or len(set(mapped)) != len(mapped):
+        raise TypeError(f"{name}: an axis of the operand appears twice in {numbers}")
+    if any(not 0 <= d < x.ndim for d in (*every, *mapped)):
+        raise TypeError(f"{name}: {numbers} names an axis that an operand of shape {x.shape} does not have")
+    if len(numbers.offset_dims) + len(every) != x.ndim or len(sizes) != x.ndim:
+        raise TypeError(
+            f"{name}: each axis of the operand (shape {x.shape}) is a window axis, collapsed or batching; got "
+            f"{numbers} and window sizes {sizes}"
+        )
+    shared = numbers.start_indices_batching_dims
+    if [x.shape[d] for d in numbers.operand_batching_dims] != [indices.shape[d] for d in shared]:
+        raise TypeError(f"{name}: batching axes of operand {x.shape} and indices {indices.shape} differ: {numbers}")
+    for d, (n, w) in enumerate(zip(x.shape, sizes)):
+        if d in every and w > 1:
+            raise TypeError(f"{name}: collapsed and batching axes have window size 1, got {sizes} for {numbers}")
+        if not 0 <= w <= n and indices.size:
+            raise TypeError(
+                f"Slice size at index {d} in {name} op is out of range, must be within [0, {n} + 1), got {w}."
+            )
 
 
 class WindowPlan(NamedTuple):
@@ -192,7 +231,8 @@ def window_plan(
 
 
 def single_window(plan: WindowPlan, indices: np.ndarray, clip: bool) -> tuple[slice, ...] | None:
-    """The only window that `indices` (one row) mean, as slices of the operand; None if it is outside and not moved."""
+    """The only window that `indices` (one row) mean, as slices of the operand; None if it is outside and not
+    moved."""
     starts = [0] * len(plan.shape)
     for d, start in zip(plan.numbers.start_index_map, indices.ravel().tolist()):
         last = plan.shape[d] - plan.sizes[d]
@@ -253,3 +293,70 @@ def batch_mask(plan: WindowPlan, valid: np.ndarray) -> np.ndarray:
 def row_count(indices: Any) -> int:
     """How many windows an array (or aval) of indices means."""
     return math.prod(indices.shape[:-1])
+
+
+def read_windows(plan: WindowPlan, x: Any, indices: Any) -> Any:
+    """All windows, their axes in the order of the result (unit axes may be missing)."""
+    if plan.narrow is not None:
+        x = x[plan.narrow]
+    if plan.take_axis >= 0:
+        k = plan.numbers.start_index_map.index(plan.take_axis)
+        out = x.take(indices[..., k], plan.take_axis, mode="clip")
+        return out if plan.take_axes is None else out.transpose(plan.take_axes)
+    x = x if plan.order is None else x.transpose(plan.order)
+    out = x[pick_indices(plan, indices)] if plan.picked else np.broadcast_to(x, indices.shape[:-1] + x.shape)
+    return out.transpose(plan.axes)
+
+
+def write_windows(
+    plan: WindowPlan, out: np.ndarray, indices: np.ndarray, updates: np.ndarray, drops: bool
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
+    """A view of `out`, index arrays into it, and the updates with axes (rows..., wide..., other...) to match."""
+    view = out if plan.narrow is None else out[plan.narrow]
+    view = view if plan.order is None else view.transpose(plan.order)
+    batch = indices.shape[:-1]
+    there = (*batch, *(plan.sizes[d] for d in plan.wide), *view.shape[len(plan.picked) :])
+    inverse = np.argsort(plan.axes)
+    updates = updates.reshape([there[axis] for axis in plan.axes]).transpose(inverse)
+    if plan.picked:
+        picked = pick_indices(plan, indices)
+    else:  # every window is all of the operand
+        view, picked = view[None], (np.zeros(batch, np.intp),)
+    valid = in_bounds(plan, indices) if drops else None
+    if valid is not None:
+        picked = tuple([np.broadcast_to(a, batch + a.shape[len(batch) :])[valid] for a in picked])
+        updates = updates[valid]
+    return view, picked, updates
+
+
+_MANY = 1 << 15  # updates from which a sparse product beats `ufunc.at`, importing SciPy included
+_SPARSE_DTYPES = "fdFDil"
+
+
+def accumulate(ufunc: Any, view: np.ndarray, picked: tuple[np.ndarray, ...], updates: np.ndarray) -> None:
+    """`ufunc.at(view, picked, updates)` by flat positions: NumPy's `at` is fast for one flat index only."""
+    place: Any = 0
+    for n, index in zip(view.shape, picked):
+        place = place * n + index
+    width = view[(0,) * len(picked)].size
+    flat = view.reshape(-1)  # a copy where the view is not contiguous
+    count = updates.size // width
+    place = np.broadcast_to(np.asarray(place), updates.shape[: np.ndim(place)]).reshape(-1)
+    adds = ufunc is np.add or ufunc is np.subtract
+    if adds and _MANY <= updates.size >= flat.size // 4 and flat.dtype.char in _SPARSE_DTYPES:
+        table = flat.reshape(-1, width)
+        ufunc(table, _summed_rows(place, updates.reshape(count, width), len(table)), out=table)
+    else:
+        if width != 1:
+            place = (place[:, None] * width + np.arange(width)).reshape(-1)
+        ufunc.at(flat, place, updates.reshape(-1))
+    if not np.shares_memory(flat, view):
+        view[...] = flat.reshape(view.shape)
+
+
+def _summed_rows(place: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Sums of the rows that go to the same place: the product with a matrix that has a single 1 per column."""
+    from scipy import sparse  # only large scatters need it
+
+    ones = np.ones(len(rows), rows.dtype)
+    return sparse.csc_array((ones, place, np.arange(len(rows) + 1)), shape=(count, len(rows))) @ rows

@@ -24,6 +24,7 @@ __all__ = [
     "diagonal_mask",
     "hermitian_from",
     "is_complex",
+    "lapack",
     "lower_part",
     "masked",
     "matmul",
@@ -164,7 +165,16 @@ def rows_scaled(v: Any, x: Any) -> Any:
     return p.mul(spread_columns(_as_dtype_of(v, x), aval_like(x).shape), x)
 
 
-def batch_in_front(name: str, num_outs: int | Callable[..., int] | None = None) -> Callable[..., Any]:
+@lru_cache(maxsize=64)
+def lapack(name: str, char: str) -> Any:
+    """The LAPACK (or BLAS, for "trsm") routine `name` for the dtype with that character."""
+    from scipy.linalg import get_blas_funcs, get_lapack_funcs  # SciPy is slow to import: on first use
+
+    get = get_blas_funcs if name == "trsm" else get_lapack_funcs
+    return get(name, dtype=np.dtype(char))
+
+
+def batch_in_front(name: str) -> Callable[..., Any]:
     """The batching rule of operations on the last two axes: one more axis in front of every operand."""
 
     def batch(size: int, args: Sequence[Any], axes: Sequence[int | None], **params: Any) -> tuple[Any, Any]:

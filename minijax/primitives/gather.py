@@ -1,11 +1,12 @@
 """Gather and scatter: many windows at once, at places given by an array of indices.
 
-Each row of `indices` names a window of the operand; gather reads the windows, the scatters write, add, multiply or take
-extrema into them. Conventions are XLA's (openxla.org/xla/operation_semantics) with the index vector in the last axis;
-`_index_maps.py` holds the arithmetic.
+Each row of `indices` names a window of the operand; gather reads the windows, the scatters write, add, multiply
+or take extrema into them. Conventions are XLA's (openxla.org/xla/operation_semantics) with the index vector in
+the last axis; `_index_maps.py` holds the arithmetic.
 
-Reading and adding transpose into each other. Where several updates meet the same element: `scatter` keeps the last one,
-and only that one gets the cotangent; `scatter_min` and `scatter_max` share it equally among all that attain the result.
+Reading and adding transpose into each other. Where several updates meet the same element: `scatter` keeps the
+last one, and only that one gets the cotangent; `scatter_min` and `scatter_max` share it equally among all that
+attain the result.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import issubdtype
-from ..ir import Kind, Linear, Primitive, ShapedArray, Zero, aval_like
+from ..ir import Kind, Linear, Primitive, ShapedArray, Tracer, Zero, aval_like
 from ._families import move_axis, moved_to_front
 from ._index_maps import (
     GatherDimensionNumbers,
     GatherScatterMode,
     ScatterDimensionNumbers,
-    WindowPlan,
+    accumulate,
     batch_mask,
+    check_numbers,
     in_bounds,
-    pick_indices,
+    read_windows,
     row_count,
     single_window,
     window_plan,
+    write_windows,
 )
 from ._ops import like, p, select, zeros
 
@@ -37,43 +40,10 @@ __all__ = ["GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbe
 _DROPS = (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT)
 
 
-def _check_numbers(
-    name: str, x: ShapedArray, indices: ShapedArray, numbers: GatherDimensionNumbers, sizes: tuple[int, ...]
-) -> None:
-    if indices.dtype.kind not in "iu":
-        raise ValueError(f"{name} indices must be integers, got {indices.str_short()}")
-    if not indices.ndim or indices.shape[-1] != len(numbers.start_index_map):
-        raise TypeError(
-            f"{name}: the last axis of indices has one entry for each of {numbers.start_index_map}, got indices of shape "
-            f"{indices.shape}"
-        )
-    every = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    mapped = (*numbers.start_index_map, *numbers.operand_batching_dims)
-    if len(set(every)) != len(every) or len(set(mapped)) != len(mapped):
-        raise TypeError(f"{name}: an axis of the operand appears twice in {numbers}")
-    if any(not 0 <= d < x.ndim for d in (*every, *mapped)):
-        raise TypeError(f"{name}: {numbers} names an axis that an operand of shape {x.shape} does not have")
-    if len(numbers.offset_dims) + len(every) != x.ndim or len(sizes) != x.ndim:
-        raise TypeError(
-            f"{name}: each axis of the operand (shape {x.shape}) is a window axis, collapsed or batching; got {numbers} and "
-            f"window sizes {sizes}"
-        )
-    shared = numbers.start_indices_batching_dims
-    if [x.shape[d] for d in numbers.operand_batching_dims] != [indices.shape[d] for d in shared]:
-        raise TypeError(f"{name}: batching axes of operand {x.shape} and indices {indices.shape} differ: {numbers}")
-    for d, (n, w) in enumerate(zip(x.shape, sizes)):
-        if d in every and w > 1:
-            raise TypeError(f"{name}: collapsed and batching axes have window size 1, got {sizes} for {numbers}")
-        if not 0 <= w <= n and indices.size:
-            raise TypeError(
-                f"Slice size at index {d} in {name} op is out of range, must be within [0, {n} + 1), got {w}."
-            )
-
-
 def _gather_aval(
     x: ShapedArray, indices: ShapedArray, *, dimension_numbers: Any, slice_sizes: tuple[int, ...], **params: Any
 ) -> ShapedArray:
-    _check_numbers("gather", x, indices, dimension_numbers, slice_sizes)
+    check_numbers("gather", x, indices, dimension_numbers, slice_sizes)
     plan = window_plan(x.shape, indices.ndim - 1, dimension_numbers, slice_sizes)
     return ShapedArray(plan.result_shape(indices.shape[:-1]), x.dtype, x.weak_type)
 
@@ -98,23 +68,10 @@ def _gather_evaluate(
         window = single_window(plan, indices, not fills)
         return np.full(shape, _fill(x.dtype, fill_value), x.dtype) if window is None else x[window].reshape(shape)
     valid = in_bounds(plan, indices) if fills else None
-    out = _read_windows(plan, x, indices).reshape(shape)
+    out = read_windows(plan, x, indices).reshape(shape)
     if valid is None:
         return out
     return np.where(batch_mask(plan, valid), out, np.asarray(_fill(x.dtype, fill_value)).astype(x.dtype))
-
-
-def _read_windows(plan: WindowPlan, x: Any, indices: Any) -> Any:
-    """All windows, their axes in the order of the result (unit axes may be missing)."""
-    if plan.narrow is not None:
-        x = x[plan.narrow]
-    if plan.take_axis >= 0:
-        k = plan.numbers.start_index_map.index(plan.take_axis)
-        out = x.take(indices[..., k], plan.take_axis, mode="clip")
-        return out if plan.take_axes is None else out.transpose(plan.take_axes)
-    x = x if plan.order is None else x.transpose(plan.order)
-    out = x[pick_indices(plan, indices)] if plan.picked else np.broadcast_to(x, indices.shape[:-1] + x.shape)
-    return out.transpose(plan.axes)
 
 
 def _fill(dtype: np.dtype, fill_value: Any) -> Any:
@@ -203,12 +160,13 @@ gather = Primitive(
         "dimension_numbers": GatherDimensionNumbers,
         "slice_sizes": tuple,
         "mode": GatherScatterMode,
-        "fill_value": (float, int, bool, type(None)),
+        "fill_value": (float, int, bool, complex, type(None)),
         "indices_are_sorted": bool,
         "unique_indices": bool,
     },
-    doc="""Windows of size `slice_sizes` of x, one for each row of the integer array `indices`; windows outside are moved inwards
-    (CLIP) or read as `fill_value` (FILL_OR_DROP). Linear in x, constant in the indices; the transpose is scatter_add.""",
+    doc="""Windows of size `slice_sizes` of x, one for each row of the integer array `indices`; windows outside
+    are moved inwards (CLIP) or read as `fill_value` (FILL_OR_DROP). Linear in x, constant in the indices; the
+    transpose is scatter_add.""",
 )
 
 
@@ -234,8 +192,8 @@ def _scatter_aval(name: str) -> Callable[..., ShapedArray]:
         rows = tuple(n for d, n in enumerate(updates.shape) if d not in windows)
         if rows != indices.shape[:-1] or len(windows) + len(rows) != updates.ndim:
             raise TypeError(
-                f"{name}: updates of shape {updates.shape} with window axes {windows} do not have one window for each row of "
-                f"indices of shape {indices.shape}"
+                f"{name}: updates of shape {updates.shape} with window axes {windows} do not have one window per "
+                f"row of indices of shape {indices.shape}"
             )
         dropped = dimension_numbers.inserted_window_dims + dimension_numbers.operand_batching_dims
         if len(windows) + len(dropped) != x.ndim:
@@ -244,7 +202,7 @@ def _scatter_aval(name: str) -> Callable[..., ShapedArray]:
                 f"{dimension_numbers}"
             )
         sizes = _window_sizes(x.ndim, updates.shape, dimension_numbers)
-        _check_numbers(name, x, indices, _as_gather(dimension_numbers), sizes)
+        check_numbers(name, x, indices, _as_gather(dimension_numbers), sizes)
         return x
 
     return abstract
@@ -276,52 +234,16 @@ def _scatter_evaluate(ufunc: Any) -> Callable[..., Any]:
                 updates = updates.reshape(here.shape)
                 out[window] = updates if ufunc is None else ufunc(here, updates)
             return out
-        view, picked, updates = _write_windows(plan, out, indices, updates, not clips)
+        view, picked, updates = write_windows(plan, out, indices, updates, not clips)
         if ufunc is None:
             view[picked] = updates
         elif unique_indices:
             view[picked] = ufunc(view[picked], updates)
         else:
-            _accumulate(ufunc, view, picked, updates)
+            accumulate(ufunc, view, picked, updates)
         return out
 
     return evaluate
-
-
-def _write_windows(
-    plan: WindowPlan, out: np.ndarray, indices: np.ndarray, updates: np.ndarray, drops: bool
-) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
-    """A view of `out`, index arrays into it, and the updates with axes (rows..., wide..., other...) to match."""
-    view = out if plan.narrow is None else out[plan.narrow]
-    view = view if plan.order is None else view.transpose(plan.order)
-    batch = indices.shape[:-1]
-    there = (*batch, *(plan.sizes[d] for d in plan.wide), *view.shape[len(plan.picked) :])
-    inverse = np.argsort(plan.axes)
-    updates = updates.reshape([there[axis] for axis in plan.axes]).transpose(inverse)
-    if plan.picked:
-        picked = pick_indices(plan, indices)
-    else:  # every window is all of the operand
-        view, picked = view[None], (np.zeros(batch, np.intp),)
-    valid = in_bounds(plan, indices) if drops else None
-    if valid is not None:
-        picked = tuple([np.broadcast_to(a, batch + a.shape[len(batch) :])[valid] for a in picked])
-        updates = updates[valid]
-    return view, picked, updates
-
-
-def _accumulate(ufunc: Any, view: np.ndarray, picked: tuple[np.ndarray, ...], updates: np.ndarray) -> None:
-    """`ufunc.at(view, picked, updates)` by flat positions: NumPy's `at` is fast for one flat index only."""
-    sizes = view.shape[: len(picked)]
-    place: Any = 0
-    for n, index in zip(sizes, picked):
-        place = place * n + index
-    row = view[(0,) * len(picked)].size
-    if row != 1:
-        place = (place * row).reshape((*np.shape(place), 1)) + np.arange(row)
-    flat = view.reshape(-1)  # a copy where the view is not contiguous
-    ufunc.at(flat, np.broadcast_to(place.reshape(-1), updates.size), updates.reshape(-1))
-    if not np.shares_memory(flat, view):
-        view[...] = flat.reshape(view.shape)
 
 
 def _read_back(operand: Any, indices: Any, updates: Any, numbers: Any, mode: GatherScatterMode) -> Any:
@@ -366,6 +288,29 @@ def _scatter(name: str, ufunc: Any, *, jvp: Any, transpose: Any, doc: str) -> Pr
     )
 
 
+def _is_unique(
+    x: Any,
+    indices: Any,
+    updates: Any,
+    *,
+    dimension_numbers: Any,
+    mode: Any,
+    unique_indices: bool = False,
+    **params: Any,
+) -> bool:
+    """Whether no element is written twice: promised, plain from the shape, or seen in the indices where known."""
+    if unique_indices or row_count(aval_like(indices)) <= 1:
+        return True
+    if type(indices) is Tracer or mode is GatherScatterMode.CLIP or dimension_numbers.operand_batching_dims:
+        return False
+    sizes = _window_sizes(aval_like(x).ndim, aval_like(updates).shape, dimension_numbers)
+    mapped = dimension_numbers.scatter_dims_to_operand_dims
+    if not mapped or any(sizes[d] != 1 for d in mapped):
+        return False  # different windows may overlap
+    rows = np.asarray(indices).reshape(-1, len(mapped))
+    return len(np.unique(rows, axis=0) if rows.shape[1] > 1 else np.unique(rows)) == len(rows)
+
+
 def _set_jvp(primals: Any, tangents: Any, *, unique_indices: bool = False, **params: Any) -> Any:
     x, indices, updates = primals
     out = p.scatter(x, indices, updates, unique_indices=unique_indices, **params)
@@ -373,7 +318,7 @@ def _set_jvp(primals: Any, tangents: Any, *, unique_indices: bool = False, **par
     if type(t) is Zero and type(t_updates) is Zero:
         return out, Zero(aval_like(out).tangent())
     t, t_updates = (zeros(a.aval) if type(a) is Zero else a for a in (t, t_updates))
-    if unique_indices or row_count(aval_like(indices)) == 1:
+    if unique_indices or _is_unique(x, indices, updates, **params):
         return out, p.scatter(t, indices, t_updates, unique_indices=True, **params)
     # Number the rows, scatter the numbers, and see which one each element kept: 0 is the operand.
     aval, window_axes = aval_like(updates), params["dimension_numbers"].update_window_dims
@@ -403,9 +348,9 @@ scatter = _scatter(
     None,
     jvp=_set_jvp,
     transpose=_set_transpose,
-    doc="""x with windows replaced by `updates`, one for each row of `indices`; of several at one element the last stays. Windows
-    outside are dropped, or moved inwards (CLIP). Linear in x and updates jointly; only the update that stays has a
-    derivative.""",
+    doc="""x with windows replaced by `updates`, one for each row of `indices`; of several at one element the
+    last stays. Windows outside are dropped, or moved inwards (CLIP). Linear in x and updates jointly; only the
+    update that stays has a derivative.""",
 )
 
 
@@ -437,8 +382,8 @@ scatter_add = _scatter(
     np.add,
     jvp=_sum_jvp("scatter_add"),
     transpose=_sum_transpose(lambda ct: ct),
-    doc="""x with `updates` added to its windows, one for each row of `indices`; all count where they meet. Linear in x and
-    updates jointly; the transpose is the identity for x and gather for the updates.""",
+    doc="""x with `updates` added to its windows, one for each row of `indices`; all count where they meet.
+    Linear in x and updates jointly; the transpose is the identity for x and gather for the updates.""",
 )
 
 scatter_sub = _scatter(
@@ -446,15 +391,16 @@ scatter_sub = _scatter(
     np.subtract,
     jvp=_sum_jvp("scatter_sub"),
     transpose=_sum_transpose(lambda ct: p.neg(ct)),
-    doc="""x with `updates` subtracted from its windows, one for each row of `indices`; all count where they meet. Linear in x
-    and updates jointly; the transpose is the identity for x and minus gather for the updates.""",
+    doc="""x with `updates` subtracted from its windows, one for each row of `indices`; all count where they
+    meet. Linear in x and updates jointly; the transpose is the identity for x and minus gather for the
+    updates.""",
 )
 
 
 def _product_of_others(out: Any, x: Any, indices: Any, updates: Any, params: dict[str, Any]) -> Any:
     """For each update, the product of all else at its element. Dividing by the update does it, unless it is zero."""
     numbers, mode = params["dimension_numbers"], params["mode"]
-    if params.get("unique_indices") or row_count(aval_like(indices)) == 1:
+    if _is_unique(x, indices, updates, **params):
         return _read_back(x, indices, updates, numbers, mode)
     zero, one = like(updates, 0), like(updates, 1)
     vanishes = p.eq(updates, zero)
@@ -486,8 +432,9 @@ scatter_mul = _scatter(
     np.multiply,
     jvp=_mul_jvp,
     transpose=lambda ct, x, indices, updates, **params: (p.scatter_mul(ct, indices, updates, **params), None, None),
-    doc="""x with its windows multiplied by `updates`, one for each row of `indices`; all count where they meet. d = product of
-    the updates times dx, plus each update's tangent times the product of all else at its element.""",
+    doc="""x with its windows multiplied by `updates`, one for each row of `indices`; all count where they meet.
+    d = product of the updates times dx, plus each update's tangent times the product of all else at its
+    element.""",
 )
 
 
@@ -520,8 +467,9 @@ def _extremum(name: str, ufunc: Any, which: str) -> Primitive:
         ufunc,
         jvp=_extremum_jvp(name),
         transpose=None,
-        doc=f"""x with its windows replaced by the {which} of what is there and `updates`, one for each row of `indices`. The
-        tangent is the mean of the tangents of all (x and updates) that attain the result; a nan gets nothing.""",
+        doc=f"""x with its windows replaced by the {which} of what is there and `updates`, one for each row of
+        `indices`. The tangent is the mean of the tangents of all (x and updates) that attain the result; a nan
+        gets nothing.""",
     )
 
 

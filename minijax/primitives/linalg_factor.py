@@ -8,7 +8,6 @@ perturb the product, multiply by the inverse factors from both sides, and split 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ._matrices import (
     diagonal_mask,
     hermitian_from,
     is_complex,
+    lapack,
     lower_part,
     masked,
     matmul,
@@ -31,13 +31,6 @@ from ._matrices import (
 from ._ops import like, p, select
 
 _INT32 = np.dtype(np.int32)
-
-
-@lru_cache(maxsize=32)
-def _lapack(name: str, char: str) -> Any:
-    from scipy.linalg import get_lapack_funcs  # SciPy is slow to import: on first use
-
-    return get_lapack_funcs(name, dtype=np.dtype(char))
 
 
 def _solve_triangle(a: Any, b: Any, **options: bool) -> Any:
@@ -104,7 +97,7 @@ def _factors_evaluate(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pivots = np.empty((*a.shape[:-2], min(rows, columns)), _INT32)
     if a.size == 0:
         return lu, pivots
-    getrf = _lapack("getrf", a.dtype.char)
+    getrf = lapack("getrf", a.dtype.char)
     flat = zip(
         a.reshape(-1, rows, columns), lu.reshape(-1, rows, columns), pivots.reshape(-1, pivots.shape[-1]), strict=True
     )
@@ -116,6 +109,11 @@ def _factors_evaluate(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _permutation(pivots: np.ndarray, size: int) -> np.ndarray:
     """The permutation that row swaps, done one after the other, amount to."""
     permutation = np.broadcast_to(np.arange(size, dtype=_INT32), (*pivots.shape[:-1], size)).copy()
+    if pivots.ndim == 1:
+        order = permutation.tolist()
+        for i, target in enumerate(pivots.tolist()):
+            order[i], order[target] = order[target], order[i]
+        return np.array(order, _INT32)
     rows = permutation.reshape(math.prod(pivots.shape[:-1]), size)
     index = np.arange(len(rows))
     for i, target in enumerate(pivots.reshape(len(rows), pivots.shape[-1]).T):
@@ -303,7 +301,7 @@ def _householder_abstract(a: ShapedArray, taus: ShapedArray) -> ShapedArray:
 
 
 def _householder_evaluate(a: np.ndarray, taus: np.ndarray) -> np.ndarray:
-    orgqr = _lapack("ungqr" if a.dtype.kind == "c" else "orgqr", a.dtype.char)
+    orgqr = lapack("ungqr" if a.dtype.kind == "c" else "orgqr", a.dtype.char)
     out = np.empty(a.shape, a.dtype)
     shape = a.shape[-2:]
     for matrix, tau, product in zip(

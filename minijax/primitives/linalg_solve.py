@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ._matrices import (
     adjoint,
     batch_in_front,
     is_complex,
+    lapack,
     lower_part,
     masked,
     matmul,
@@ -29,14 +29,6 @@ from ._matrices import (
     upper_part,
 )
 from ._ops import like, p, select
-
-
-@lru_cache(maxsize=32)
-def _lapack(name: str, char: str) -> Any:
-    from scipy.linalg import get_blas_funcs, get_lapack_funcs  # SciPy is slow to import: on first use
-
-    get = get_blas_funcs if name == "trsm" else get_lapack_funcs
-    return get(name, dtype=np.dtype(char))
 
 
 def _pairs(*arrays: np.ndarray) -> Any:
@@ -110,7 +102,7 @@ def _triangular_evaluate(
         conjugate_a = False
     if conjugate_a and not transpose_a:
         a, conjugate_a = a.conj(), False
-    trsm = _lapack("trsm", a.dtype.char)
+    trsm = lapack("trsm", a.dtype.char)
     op = 2 if conjugate_a else int(transpose_a)
     out = np.empty(b.shape, b.dtype)
     # BLAS thinks in columns: it is given the transposed problem, whose arrays need no copy.
@@ -185,7 +177,7 @@ def _solve_evaluate(
 ) -> np.ndarray:
     if b.size == 0:
         return np.zeros_like(b)
-    getrs = _lapack("getrs", a.dtype.char)
+    getrs = lapack("getrs", a.dtype.char)
     out = np.empty(b.shape, b.dtype)
     flat_pivots = pivots.reshape(-1, pivots.shape[-1])
     for (factors, right, solution), pivot in zip(_pairs(lu, b, out), flat_pivots, strict=True):
@@ -238,7 +230,7 @@ def _inv_evaluate(a: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.inv(a)
     except np.linalg.LinAlgError:  # a singular matrix among them: divide by its zero pivots instead
-        getrf, getrs = _lapack("getrf", a.dtype.char), _lapack("getrs", a.dtype.char)
+        getrf, getrs = lapack("getrf", a.dtype.char), lapack("getrs", a.dtype.char)
         out = np.empty_like(a)
         for matrix, inverse in _pairs(a, out):
             lu, pivots, _ = getrf(matrix)

@@ -59,8 +59,8 @@ reshape = Primitive(
     batch=_reshape_batch,
     lower="reshape",
     params={"new_sizes": tuple, "dimensions": (tuple, type(None))},
-    doc="""The same elements in row-major order under another shape; after a transposition by `dimensions` where given.
-    x: any shape -> new_sizes. d reshape(x) = reshape(dx).""",
+    doc="""The same elements in row-major order under another shape; after a transposition by `dimensions` where
+    given. x: any shape -> new_sizes. d reshape(x) = reshape(dx).""",
 )
 
 
@@ -71,9 +71,7 @@ def _inverse(permutation: Sequence[int]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
-def _broadcast_aval(
-    x: ShapedArray, *, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...]
-) -> ShapedArray:
+def _broadcast_aval(x: ShapedArray, *, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...]) -> ShapedArray:
     dims = broadcast_dimensions
     if len(dims) != x.ndim:
         raise TypeError(
@@ -117,9 +115,7 @@ def _broadcast_transpose(
     summed = tuple(d for d in range(len(shape)) if d not in kept and shape[d] != 1)
     if summed:
         ct = p.reduce_sum(ct, axes=summed)
-    if len(shape) - len(summed) != len(operand):
-        ct = p.reshape(ct, new_sizes=operand, dimensions=None)
-    elif aval_like(ct).shape != operand:
+    if aval_like(ct).shape != operand:
         ct = p.reshape(ct, new_sizes=operand, dimensions=None)
     return (ct,)
 
@@ -142,8 +138,9 @@ broadcast_in_dim = Primitive(
     batch=_broadcast_batch,
     lower="broadcast_in_dim",
     params={"shape": tuple, "broadcast_dimensions": tuple},
-    doc="""Repeat along new axes and along axes of size 1. Axis i of x becomes axis broadcast_dimensions[i] of the result,
-    which has shape `shape`. d broadcast(x) = broadcast(dx); transpose: the sum over the repeated axes.""",
+    doc="""Repeat along new axes and along axes of size 1. Axis i of x becomes axis broadcast_dimensions[i] of
+    the result, which has shape `shape`. d broadcast(x) = broadcast(dx); transpose: the sum over the repeated
+    axes.""",
 )
 
 
@@ -172,8 +169,8 @@ transpose = Primitive(
     batch=_transpose_batch,
     lower="transpose",
     params={"permutation": tuple},
-    doc="""Axes in another order: axis i of the result is axis permutation[i] of x. Linear; the transpose is the inverse
-    permutation.""",
+    doc="""Axes in another order: axis i of the result is axis permutation[i] of x. Linear; the transpose is the
+    inverse permutation.""",
 )
 
 
@@ -317,10 +314,10 @@ def _split_aval(x: ShapedArray, *, sizes: tuple[int, ...], axis: int) -> tuple[S
     if not 0 <= axis < x.ndim:
         raise ValueError(f"split: axis {axis} out of bounds for shape {x.shape}")
     if any(n < 0 for n in sizes) or sum(sizes) != x.shape[axis]:
-        raise ValueError(f"split: sizes {tuple(sizes)} must be nonnegative and sum to {x.shape[axis]}, axis {axis} of {x.shape}")
-    return tuple(
-        ShapedArray((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype, x.weak_type) for n in sizes
-    )
+        raise ValueError(
+            f"split: sizes {tuple(sizes)} must be nonnegative and sum to {x.shape[axis]}, axis {axis} of {x.shape}"
+        )
+    return tuple(ShapedArray((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype, x.weak_type) for n in sizes)
 
 
 def _split_evaluate(x: Any, *, sizes: tuple[int, ...], axis: int) -> list[Any]:
@@ -362,9 +359,7 @@ def _padded_size(n: int, low: int, high: int, interior: int) -> int:
     return low + high + (n + (n - 1) * interior if n else 0)
 
 
-def _pad_aval(
-    x: ShapedArray, value: ShapedArray, *, padding_config: tuple[tuple[int, int, int], ...]
-) -> ShapedArray:
+def _pad_aval(x: ShapedArray, value: ShapedArray, *, padding_config: tuple[tuple[int, int, int], ...]) -> ShapedArray:
     if x.dtype != value.dtype:
         raise TypeError(f"pad requires arguments to have the same dtypes, got {x.dtype}, {value.dtype}.")
     if value.shape != ():
@@ -375,7 +370,9 @@ def _pad_aval(
             f"{padding_config} for operand shape {x.shape}"
         )
     if any(interior < 0 for _, _, interior in padding_config):
-        raise TypeError(f"interior padding in padding_config must be nonnegative, got padding_config {padding_config}")
+        raise TypeError(
+            f"interior padding in padding_config must be nonnegative, got padding_config {padding_config}"
+        )
     shape = tuple(_padded_size(n, *config) for n, config in zip(x.shape, padding_config))
     if any(n < 0 for n in shape):
         raise ValueError(
@@ -398,10 +395,10 @@ def _pad_slices(n: int, low: int, high: int, interior: int) -> tuple[slice, slic
 
 def _pad_evaluate(x: Any, value: Any, *, padding_config: tuple[tuple[int, int, int], ...]) -> Any:
     shape = tuple([_padded_size(n, *config) for n, config in zip(x.shape, padding_config)])
-    if value == 0:  # fresh zero pages, where the derivatives of slices live; -0.0 pads as 0.0 does only if it is 0.0
-        out = np.zeros(shape, x.dtype) if not np.signbit(value) else np.full(shape, value, x.dtype)
-    else:
+    if any(value.tobytes()):
         out = np.full(shape, value, x.dtype)
+    else:  # fresh zero pages: what derivatives of slices need (all bits zero: -0.0 is another number)
+        out = np.zeros(shape, x.dtype)
     pairs = [_pad_slices(n, *config) for n, config in zip(x.shape, padding_config)]
     out[tuple([to for _, to in pairs])] = x[tuple([source for source, _ in pairs])]
     return out
@@ -428,9 +425,7 @@ def _pad_transpose(
     return (cut if type(x) is Linear else None), rest
 
 
-def _pad_batch(
-    size: int, args: Any, axes: Any, *, padding_config: tuple[tuple[int, int, int], ...]
-) -> Any:
+def _pad_batch(size: int, args: Any, axes: Any, *, padding_config: tuple[tuple[int, int, int], ...]) -> Any:
     (x, value), (axis, value_axis) = args, axes
     if value_axis is None:
         config = (*padding_config[:axis], (0, 0, 0), *padding_config[axis:])
@@ -457,8 +452,8 @@ pad = Primitive(
     lower="pad",
     params={"padding_config": tuple},
     doc="""x with a scalar value added: (low, high, interior) for each axis say how much before, after and between its
-    elements. Negative low and high cut off instead. Linear in both; the cotangent of x is what lies at its elements' places,
-    that of the value the sum of the rest.""",
+    elements. Negative low and high cut off instead. Linear in both; the cotangent of x is what lies at its
+    elements' places, that of the value the sum of the rest.""",
 )
 
 

@@ -21,6 +21,8 @@ from ._ops import p
 _UINT32 = np.dtype(np.uint32)
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
+_WORD = 0xFFFFFFFF
+_FEW = 6  # blocks; above, arrays are faster than Python ints
 _BLOCK = 1 << 14  # counters at a time: all buffers of a block stay in the cache
 
 
@@ -45,6 +47,19 @@ def _schedule(k0: Any, k1: Any) -> tuple[Any, Any, Any]:
     return k0, k1, k0 ^ k1 ^ np.uint32(_PARITY)
 
 
+def _encrypt_one(k0: int, k1: int, x: int, y: int) -> tuple[int, int]:
+    """One block, in Python ints: for a few blocks the loop above is all overhead."""
+    keys = (k0, k1, k0 ^ k1 ^ _PARITY)
+    x, y = (x + k0) & _WORD, (y + k1) & _WORD
+    for group in range(5):
+        for rotation in _ROTATIONS[group & 1]:
+            x = (x + y) & _WORD
+            y = ((y << rotation | y >> (32 - rotation)) & _WORD) ^ x
+        x = (x + keys[(group + 1) % 3]) & _WORD
+        y = (y + keys[(group + 2) % 3] + group + 1) & _WORD
+    return x, y
+
+
 def _encrypt(k0: Any, k1: Any, x0: np.ndarray, x1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Threefry-2x32 of counters under keys that broadcast against them."""
     shape = np.broadcast_shapes(np.shape(k0), np.shape(x0))
@@ -56,13 +71,17 @@ def _encrypt(k0: Any, k1: Any, x0: np.ndarray, x1: np.ndarray) -> tuple[np.ndarr
 
 def _stream(key: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The first `size` blocks of one key's stream."""
+    if size <= _FEW:
+        k0, k1 = key.tolist()
+        blocks = np.array([_encrypt_one(k0, k1, 0, i) for i in range(size)], _UINT32).reshape(size, 2)
+        return blocks[:, 0].copy(), blocks[:, 1].copy()
     keys = _schedule(np.uint32(key[0]), np.uint32(key[1]))
     x, y = np.empty(size, _UINT32), np.empty(size, _UINT32)
     for start in range(0, size, _BLOCK):
         part = slice(start, min(start + _BLOCK, size))
         counter = np.arange(part.start, part.stop, dtype=np.uint64)
         x[part] = counter >> np.uint64(32)
-        y[part] = counter & np.uint64(0xFFFFFFFF)
+        y[part] = counter & np.uint64(_WORD)
         _rounds(x[part], y[part], keys)
     return x, y
 
@@ -189,6 +208,8 @@ def _fold_abstract(key: ShapedArray, data: ShapedArray) -> ShapedArray:
 
 
 def _fold_evaluate(key: np.ndarray, data: np.ndarray) -> np.ndarray:
+    if key.ndim == 1:
+        return np.array(_encrypt_one(*key.tolist(), 0, int(data)), _UINT32)
     return np.stack(_encrypt(key[..., 0], key[..., 1], np.zeros_like(data), data), axis=-1)
 
 

@@ -1,7 +1,7 @@
 """Slicing: windows whose size is static, at places that are static (`slice`) or values (`dynamic_slice`).
 
-Linear in the arrays, constant in the indices. A dynamic window that would stick out is moved inwards until it fits, as
-XLA does; transposing one operation of the family gives another one.
+Linear in the arrays, constant in the indices. A dynamic window that would stick out is moved inwards until it
+fits, as XLA does; transposing one operation of the family gives another one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def _slice_evaluate(x: Any, *, start_indices: Any, limit_indices: Any, strides: 
     return x[tuple(map(slice, start_indices, limit_indices, strides))]
 
 
-def _slice_transpose(ct: Any, x: Linear, *, start_indices: Any, limit_indices: Any, strides: Any = None) -> tuple[Any]:
+def _slice_transpose(
+    ct: Any, x: Linear, *, start_indices: Any, limit_indices: Any, strides: Any = None
+) -> tuple[Any]:
     shape, taken = x.aval.shape, aval_like(ct).shape
     steps = (1,) * len(shape) if strides is None else strides
     config = []
@@ -74,8 +76,8 @@ slice_ = Primitive(
     batch=_slice_batch,
     lower="slice",
     params={"start_indices": tuple, "limit_indices": tuple, "strides": (tuple, type(None))},
-    doc="""x[start:limit:stride] along every axis, all static and inside x. Linear; the transpose pads the cotangent with
-    zeros, strides become interior padding.""",
+    doc="""x[start:limit:stride] along every axis, all static and inside x. Linear; the transpose pads the
+    cotangent with zeros, strides become interior padding.""",
 )
 
 
@@ -90,8 +92,8 @@ def _check_indices(name: str, x: ShapedArray, indices: Sequence[ShapedArray], si
             raise TypeError(f"index arguments to {name} must be integers of shape (), got {index.str_short()}")
     if any(not 0 <= w <= n for w, n in zip(sizes, x.shape)):
         raise TypeError(
-            f"slice slice_sizes must be less than or equal to operand shape, got slice_sizes {tuple(sizes)} for operand "
-            f"shape {x.shape}."
+            f"slice slice_sizes must be less than or equal to operand shape, got slice_sizes {tuple(sizes)} for "
+            f"operand shape {x.shape}."
         )
 
 
@@ -175,8 +177,9 @@ dynamic_slice = Primitive(
     batch=_dynamic_slice_batch,
     lower="dynamic_slice",
     params={"slice_sizes": tuple},
-    doc="""The window of size `slice_sizes` at scalar integer indices, one per axis of x, moved inwards until it fits. Linear in
-    x, constant in the indices; the transpose writes the cotangent into zeros at the same place.""",
+    doc="""The window of size `slice_sizes` at scalar integer indices, one per axis of x, moved inwards until it
+    fits. Linear in x, constant in the indices; the transpose writes the cotangent into zeros at the same
+    place.""",
 )
 
 
@@ -244,6 +247,7 @@ dynamic_update_slice = Primitive(
     transpose=_update_transpose,
     batch=_update_batch,
     lower="dynamic_update_slice",
-    doc="""x with the window at scalar integer indices, one per axis, replaced by `update` (moved inwards until it fits). Linear in
-    x and update jointly; the transpose cuts the window out of the cotangent, and leaves zeros there for x.""",
+    doc="""x with the window at scalar integer indices, one per axis, replaced by `update` (moved inwards until
+    it fits). Linear in x and update jointly; the transpose cuts the window out of the cotangent, and leaves
+    zeros there for x.""",
 )
