@@ -14,6 +14,7 @@ transformation; the printer, parser, checker and passes work on any program.
 from __future__ import annotations
 
 from .avals import ShapedArray as ShapedArray, aval_like as aval_like, shaped as shaped
+from .check import check_jaxpr as check_jaxpr
 from .concrete import concretize as concretize, known_value as known_value, value_of as value_of
 from .effects import CALLBACK as CALLBACK, GUARD as GUARD, ORDERED_CALLBACK as ORDERED_CALLBACK, Effect as Effect
 from .guards import GuardMismatch as GuardMismatch, guard as guard, guards_of as guards_of
@@ -27,7 +28,9 @@ from .jaxpr import (
     Var as Var,
     sub_jaxprs as sub_jaxprs,
 )
+from .parser import parse as parse
 from .primitive import Kind as Kind, Primitive as Primitive, all_primitives as all_primitives, lookup as lookup
+from .printer import print_jaxpr as print_jaxpr
 from .source import Source as Source
 from .symbolic import Linear as Linear, Zero as Zero
 from .trace import (
@@ -41,3 +44,4 @@ from .trace import (
     state as state,
     trace_function as trace_function,
 )
+from .walk import histogram as histogram, needed_for as needed_for, used_by as used_by, walk as walk

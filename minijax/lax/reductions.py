@@ -214,6 +214,9 @@ def conv_general_dilated(
         window = [(w.shape[axis] - 1) * d + 1 for axis, d in zip(numbers.rhs_spec[2:], rhs_dilation, strict=True)]
         sizes = [(x.shape[axis] - 1) * d + 1 for axis, d in zip(numbers.lhs_spec[2:], lhs_dilation, strict=True)]
         padding = padtype_to_pads(sizes, window, window_strides, padding)
+    if batch_group_count != 1:
+        x, numbers = _batch_groups_as_features(x, numbers, batch_group_count)
+        feature_group_count = batch_group_count
     return p.conv_general_dilated(
         x,
         w,
@@ -223,10 +226,18 @@ def conv_general_dilated(
         rhs_dilation=rhs_dilation,
         dimension_numbers=numbers,
         feature_group_count=int(feature_group_count),
-        batch_group_count=int(batch_group_count),
-        precision=None,
         preferred_element_type=None if preferred_element_type is None else canonicalize_dtype(preferred_element_type),
     )
+
+
+def _batch_groups_as_features(x: Any, numbers: ConvDimensionNumbers, groups: int) -> tuple[Any, ConvDimensionNumbers]:
+    """Each group of the batch sees its own windows: the groups become groups of features."""
+    x = p.transpose(x, permutation=tuple(numbers.lhs_spec))
+    batch, features, *space = x.shape
+    x = p.reshape(x, new_sizes=(groups, batch // groups, features, *space), dimensions=None)
+    x = p.transpose(x, permutation=(1, 0, *range(2, x.ndim)))
+    x = p.reshape(x, new_sizes=(batch // groups, groups * features, *space), dimensions=None)
+    return x, numbers._replace(lhs_spec=tuple(range(x.ndim)))
 
 
 def conv(lhs: Any, rhs: Any, window_strides: Sequence[int], padding: str, precision: Any = None) -> Any:

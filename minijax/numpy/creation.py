@@ -38,27 +38,16 @@ __all__ = [
     "array",
     "asarray",
     "astype",
-    "bartlett",
-    "blackman",
     "copy",
     "empty",
     "empty_like",
     "eye",
-    "from_dlpack",
-    "frombuffer",
-    "fromfile",
     "fromfunction",
-    "fromiter",
-    "fromstring",
     "full",
     "full_like",
     "geomspace",
-    "hamming",
-    "hanning",
     "identity",
-    "kaiser",
     "linspace",
-    "load",
     "logspace",
     "ones",
     "ones_like",
@@ -182,7 +171,7 @@ def _stacked(x: Any, wanted: np.dtype | None) -> Any:
             raise TypeError(f"Value '{leaf}' with type {type(leaf)} is not a valid JAX array type")
     if not leaves:
         return _wrapped(np.array(x, wanted or to_inexact_dtype(np.float32)))
-    dtype = wanted if wanted is not None else result_type(*[_dtype_or_scalar(leaf) for leaf in leaves])
+    dtype = wanted if wanted is not None else _common_dtype(leaves)
     if any(type(leaf) is Tracer for leaf in leaves):
         return _stack_levels(x, dtype)
     if all(type(leaf) in SCALAR_TYPES for leaf in leaves) and dtype.kind in "iu":
@@ -191,10 +180,18 @@ def _stacked(x: Any, wanted: np.dtype | None) -> Any:
     return _wrapped(_cast(np.array(_unwrapped(x)), dtype))
 
 
-def _dtype_or_scalar(leaf: Any) -> Any:
-    if type(leaf) in SCALAR_TYPES or hasattr(leaf, "dtype"):
-        return leaf
-    return np.asarray(leaf).dtype
+def _common_dtype(leaves: list[Any]) -> np.dtype:
+    """The dtype of many leaves; scalars of one type count once."""
+    kinds: dict[Any, Any] = {}
+    for leaf in leaves:
+        kind = type(leaf)
+        if kind in SCALAR_TYPES:
+            kinds.setdefault(kind, leaf)
+        else:
+            value = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
+            kinds.setdefault((value.dtype, getattr(value, "weak_type", False)), value)
+    found: np.dtype = result_type(*kinds.values())
+    return found
 
 
 def _unwrapped(x: Any) -> Any:
@@ -477,56 +474,9 @@ def identity(n: int, dtype: Any = None) -> Any:
     return eye(n, dtype=_float_or(dtype, "identity"))
 
 
-def _window(f: Callable[..., np.ndarray], what: str) -> Callable[..., Any]:
-    def window(M: int, *parameters: float) -> Any:
-        return _wrapped(f(operator.index(M), *parameters).astype(scalar_dtype(float)))
-
-    window.__name__ = window.__qualname__ = f.__name__
-    window.__doc__ = f"{what} window of `M` points."
-    return window
-
-
-bartlett = _window(np.bartlett, "Triangular")
-blackman = _window(np.blackman, "Blackman's")
-hamming = _window(np.hamming, "Hamming's")
-hanning = _window(np.hanning, "Hann's (raised cosine)")
-kaiser = _window(np.kaiser, "Kaiser's")
-
-
 def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: Any = float, **kwargs: Any) -> Any:
     """`function` of the index arrays of `shape`."""
     wanted = user_dtype(dtype, "fromfunction")
     shape = static_shape(shape)
     grids = [p.iota(dtype=wanted, shape=shape, dimension=d) for d in range(len(shape))]
     return function(*grids, **kwargs)
-
-
-def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
-    """An array from an object that speaks DLPack (NumPy, PyTorch, ...); always a copy."""
-    return array(np.from_dlpack(x))
-
-
-def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0) -> Any:
-    """A vector from the bytes of `buffer`."""
-    return array(np.frombuffer(buffer, dtype=dtype, count=count, offset=offset))
-
-
-def fromfile(*args: Any, **kwargs: Any) -> Any:
-    """Not available, as in JAX: reading a file is a side effect; use `array(numpy.fromfile(...))`."""
-    raise NotImplementedError("fromfile is not supported: use minijax.numpy.array(numpy.fromfile(...))")
-
-
-def fromiter(*args: Any, **kwargs: Any) -> Any:
-    """Not available, as in JAX: use `array(list(...))`."""
-    raise NotImplementedError("fromiter is not supported: use minijax.numpy.array(list(iterable))")
-
-
-def fromstring(string: str, dtype: Any = float, count: int = -1, *, sep: str) -> Any:
-    """A vector from numbers in text, separated by `sep`."""
-    return array(np.fromstring(string, dtype=dtype, count=count, sep=sep))
-
-
-def load(file: Any, *args: Any, **kwargs: Any) -> Any:
-    """`numpy.load`, as an array."""
-    out = np.load(file, *args, **kwargs)
-    return array(out) if isinstance(out, np.ndarray) else out

@@ -17,7 +17,10 @@ class Operations:
     """Binds primitives by name: `p.mul(x, y)`."""
 
     def __getattr__(self, name: str) -> Any:
-        bind = lookup(name.rstrip("_")).bind
+        try:
+            bind = lookup(name.rstrip("_")).bind
+        except KeyError:
+            raise AttributeError(f"there is no primitive named {name!r}") from None
         setattr(self, name, bind)  # from now on a plain attribute
         return bind
 

@@ -147,7 +147,10 @@ sign = unary(
 
 def _abs_jvp(t: Any, out: Any, x: Any) -> Any:
     if _is_complex(x):
-        return p.real(p.mul(t, p.conj(p.sign(x))))
+        nothing = p.eq(out, like(out, 0))
+        re, im = p.div(p.real(x), out), p.div(p.imag(x), out)
+        slope = p.add(p.mul(re, p.real(t)), p.mul(im, p.imag(t)))
+        return select(nothing, like(out, 0), slope)
     zero = like(x, 0)
     return select(p.eq(x, zero), zero, select(p.gt(x, zero), t, p.neg(t)))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..dtypes import issubdtype
 from ..ir import Kind, Primitive, ShapedArray, aval_like
+from ..ir.passes.rewrite import identity_if_same_type
 from ._families import ANY, FLOAT, unary
 from ._ops import p
 
@@ -60,6 +61,7 @@ convert_element_type = Primitive(
     batch=lambda size, args, axes, **params: (p.convert_element_type(args[0], **params), axes[0]),
     lower="convert",
     params={"new_dtype": np.dtype, "weak_type": bool},
+    simplify=[identity_if_same_type],
     doc="""x as `new_dtype`. Floats are truncated towards zero to integers, saturating, nan to 0; complex to real drops the
     imaginary part. Linear between floats: d = dx as `new_dtype`; zero to and from integers and booleans.""",
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
+from ..ir.passes.rewrite import involution
 from ._families import COMPLEX, FLOAT, Kind, check_dtype, elementwise_aval, elementwise_batch, unary, unbroadcast
 from ._ops import like, p
 
@@ -57,6 +58,7 @@ conj = unary(
     linear=True,
     transpose=lambda ct, x: (p.conj(ct),),
     lower="conj",
+    simplify=[involution],
     doc="Complex conjugate, elementwise. d = conj(dx); transpose: ct -> conj(ct) (linear over the reals).",
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Kind, Linear, Primitive, ShapedArray
+from ..ir.passes.rewrite import involution, known_case
 from ._families import (
     ANY,
     FLOAT,
@@ -81,6 +82,7 @@ not_ = unary(
     jvp=None,
     accepts=INTEGRAL,
     lower="not",
+    simplify=[involution],
     doc="Bitwise not of integers, logical not of booleans, elementwise. No derivative.",
 )
 
@@ -248,6 +250,7 @@ select_n = Primitive(
     transpose=_select_transpose,
     batch=elementwise_batch("select_n"),
     lower="select",
+    simplify=[known_case],
     doc="""The case numbered `which` (bool or int32), elementwise. which: shape () or that of the cases. Linear in the cases:
     d = the tangent of the case chosen; zero in `which`.""",
 )

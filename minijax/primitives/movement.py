@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Kind, Linear, Primitive, ShapedArray, Zero, aval_like
+from ..ir.passes.rewrite import compose_broadcasts, compose_reshapes, compose_transposes, involution
 from ._families import move_axis
 from ._ops import like, p, select, zeros
 
@@ -59,6 +60,7 @@ reshape = Primitive(
     batch=_reshape_batch,
     lower="reshape",
     params={"new_sizes": tuple, "dimensions": (tuple, type(None))},
+    simplify=[compose_reshapes],
     doc="""The same elements in row-major order under another shape; after a transposition by `dimensions` where
     given. x: any shape -> new_sizes. d reshape(x) = reshape(dx).""",
 )
@@ -138,6 +140,7 @@ broadcast_in_dim = Primitive(
     batch=_broadcast_batch,
     lower="broadcast_in_dim",
     params={"shape": tuple, "broadcast_dimensions": tuple},
+    simplify=[compose_broadcasts],
     doc="""Repeat along new axes and along axes of size 1. Axis i of x becomes axis broadcast_dimensions[i] of
     the result, which has shape `shape`. d broadcast(x) = broadcast(dx); transpose: the sum over the repeated
     axes.""",
@@ -169,6 +172,7 @@ transpose = Primitive(
     batch=_transpose_batch,
     lower="transpose",
     params={"permutation": tuple},
+    simplify=[compose_transposes],
     doc="""Axes in another order: axis i of the result is axis permutation[i] of x. Linear; the transpose is the
     inverse permutation.""",
 )
@@ -230,6 +234,7 @@ rev = Primitive(
     batch=_rev_batch,
     lower="rev",
     params={"dimensions": tuple},
+    simplify=[involution],
     doc="Elements in reverse order along the axes `dimensions`. Linear, and its own transpose.",
 )
 

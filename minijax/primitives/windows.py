@@ -1,0 +1,168 @@
+"""Sliding windows: reduce_window_sum, reduce_window_max, reduce_window_min (pooling).
+
+All windows are strided views of the padded, dilated operand. The gradient of a maximum goes to the first element that attains it,
+as in JAX (select_and_scatter_add).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir import Kind, Primitive, ShapedArray, aval_like
+from ._families import ANY, NUMERIC, check_dtype, move_axis
+from ._ops import like, p, select
+from ._window_views import Pairs, window_shape, window_views
+
+_PARAMS = {
+    "window_dimensions": tuple,
+    "window_strides": tuple,
+    "padding": tuple,
+    "base_dilation": tuple,
+    "window_dilation": tuple,
+}
+
+
+def _abstract(name: str, accepts: Any) -> Any:
+    def abstract(x: ShapedArray, **params: Any) -> ShapedArray:
+        check_dtype(name, x, accepts)
+        if any(len(value) != x.ndim for value in params.values()):
+            raise TypeError(f"{name}: windows, strides, padding and dilations need one entry per axis of {x.shape}, got {params}")
+        return x.update(shape=window_shape(x.shape, **params))
+
+    return abstract
+
+
+def _evaluate(f: Any, fill_of: Any) -> Any:
+    def evaluate(x: Any, **params: Any) -> Any:
+        wide = x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
+        views = window_views(wide, fill_of(wide.dtype), **params)
+        axes = tuple(range(x.ndim, 2 * x.ndim))
+        return f(views, axis=axes).astype(x.dtype)
+
+    return evaluate
+
+
+def _batch(name: str) -> Any:
+    def batch(size: int, args: Any, axes: Any, **params: Any) -> Any:
+        front = move_axis(args[0], axes[0], 0)
+        extra = {
+            "window_dimensions": 1,
+            "window_strides": 1,
+            "padding": (0, 0),
+            "base_dilation": 1,
+            "window_dilation": 1,
+        }
+        return getattr(p, name)(front, **{key: (extra[key], *value) for key, value in params.items()}), 0
+
+    return batch
+
+
+def _sum_transpose(ct: Any, x: Any, **params: Any) -> tuple[Any]:
+    """Each element gets the sum of the cotangents of the windows it is in: a window sum with strides and dilation swapped."""
+    aval = x.aval
+    config = []
+    shape = aval_like(ct).shape
+    for n, m, w, s, (low, _), b, d in zip(
+        aval.shape,
+        shape,
+        params["window_dimensions"],
+        params["window_strides"],
+        params["padding"],
+        params["base_dilation"],
+        params["window_dilation"],
+        strict=True,
+    ):
+        reach = (w - 1) * d
+        size = max(n - 1, 0) * b + min(n, 1)
+        spread = max(m - 1, 0) * s + min(m, 1)
+        left = reach - low
+        config.append((left, size + reach - left - spread))
+    full = p.reduce_window_sum(
+        ct,
+        window_dimensions=params["window_dimensions"],
+        window_strides=params["base_dilation"],
+        padding=tuple(config),
+        base_dilation=params["window_strides"],
+        window_dilation=params["window_dilation"],
+    )
+    return (full,)
+
+
+reduce_window_sum = Primitive(
+    "reduce_window_sum",
+    Kind.REDUCTION,
+    abstract=_abstract("reduce_window_sum", NUMERIC),
+    evaluate=_evaluate(np.sum, lambda dtype: dtype.type(0)),
+    jvp="linear",
+    transpose=_sum_transpose,
+    batch=_batch("reduce_window_sum"),
+    lower="library",
+    params=_PARAMS,
+    doc="Sums over sliding windows. Linear: d = window sums of dx; transpose: window sums with strides and dilation swapped.",
+)
+
+
+def _lowest(dtype: np.dtype) -> Any:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
+
+
+def _highest(dtype: np.dtype) -> Any:
+    return np.inf if dtype.kind == "f" else np.iinfo(dtype).max if dtype.kind in "iu" else True
+
+
+def _offsets(window: Sequence[int]) -> list[tuple[int, ...]]:
+    return list(np.ndindex(*window))
+
+
+def _shifted_windows(x: Any, offset: Sequence[int], fill: Any, out_shape: Sequence[int], params: dict[str, Any]) -> Any:
+    """The element at `offset` of every window, `fill` where that is padding."""
+    config = tuple(
+        (low, high, b - 1) for (low, high), b in zip(params["padding"], params["base_dilation"], strict=True)
+    )
+    padded = p.pad(x, fill, padding_config=config)
+    starts = tuple(o * d for o, d in zip(offset, params["window_dilation"], strict=True))
+    stops = tuple(
+        start + (max(m - 1, 0) * s + min(m, 1))
+        for start, m, s in zip(starts, out_shape, params["window_strides"], strict=True)
+    )
+    return p.slice(padded, start_indices=starts, limit_indices=stops, strides=tuple(params["window_strides"]))
+
+
+def _extremum_window(name: str, f: Any, fill_of: Any) -> Primitive:
+    def jvp(t: Any, out: Any, x: Any, **params: Any) -> Any:
+        """The tangent of the first element of each window that equals the extremum."""
+        aval = aval_like(x)
+        shape = aval_like(out).shape
+        fill = like(x, fill_of(aval.dtype))
+        tangent = p.broadcast_in_dim(like(t, 0), shape=shape, broadcast_dimensions=())
+        found = p.broadcast_in_dim(_false(), shape=shape, broadcast_dimensions=())
+        for offset in _offsets(params["window_dimensions"]):
+            here = p.eq(_shifted_windows(x, offset, fill, shape, params), out)
+            first = p.and_(here, p.not_(found))
+            tangent = select(first, _shifted_windows(t, offset, like(t, 0), shape, params), tangent)
+            found = p.or_(found, here)
+        return tangent
+
+    return Primitive(
+        name,
+        Kind.REDUCTION,
+        abstract=_abstract(name, ANY),
+        evaluate=_evaluate(f, fill_of),
+        jvp=(jvp,),
+        batch=_batch(name),
+        lower="library",
+        params=_PARAMS,
+        doc=f"{name[14:].capitalize()}ima over sliding windows (pooling). The tangent is that of the first element of the window that "
+        "attains it.",
+    )
+
+
+def _false() -> Any:
+    return like(np.zeros((), bool), False)
+
+
+reduce_window_max = _extremum_window("reduce_window_max", np.max, _lowest)
+reduce_window_min = _extremum_window("reduce_window_min", np.min, _highest)
