@@ -29,13 +29,14 @@ class ShapedArray:
         weak_type: True for values that come from Python scalars.
     """
 
-    __slots__ = ("__weakref__", "dtype", "ndim", "shape", "size", "weak_type")
+    __slots__ = ("__weakref__", "dtype", "is_differentiable", "ndim", "shape", "size", "weak_type")
 
     shape: tuple[int, ...]
     dtype: np.dtype
     weak_type: bool
     ndim: int
     size: int
+    is_differentiable: bool  # whether values of this type carry a nonzero tangent (real and complex floats)
 
     def __new__(cls, shape: tuple[int, ...], dtype: np.dtype, weak_type: bool = False) -> ShapedArray:
         found = _interned.get((shape, dtype, weak_type))
@@ -46,6 +47,7 @@ class ShapedArray:
         aval = object.__new__(cls)
         aval.shape, aval.dtype, aval.weak_type = shape, dtype, bool(weak_type)
         aval.ndim, aval.size = len(shape), math.prod(shape)
+        aval.is_differentiable = tangent_dtype(dtype) is not float0
         return _interned.setdefault((shape, dtype, aval.weak_type), aval)
 
     def tangent(self) -> ShapedArray:
@@ -68,11 +70,6 @@ class ShapedArray:
             self.dtype if dtype is None else dtype,
             self.weak_type if weak_type is None else weak_type,
         )
-
-    @property
-    def is_differentiable(self) -> bool:
-        """Whether values of this type carry a nonzero tangent (real and complex floats)."""
-        return tangent_dtype(self.dtype) is not float0
 
     @property
     def itemsize(self) -> int:

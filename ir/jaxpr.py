@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from .avals import ShapedArray
 from .effects import NO_EFFECTS, Effect
+from .source import Pointers, Source
 
 if TYPE_CHECKING:
     from .primitive import Primitive
-    from .source import Source
 
 __all__ = ["Atom", "ClosedJaxpr", "DebugNames", "Eqn", "Jaxpr", "Literal", "Var", "sub_jaxprs"]
 
@@ -54,9 +54,12 @@ Atom = Var | Literal
 
 
 class Eqn:
-    """One operation: `outvars = primitive[params] invars`, and where in the user's program it came from."""
+    """One operation: `outvars = primitive[params] invars`, and where in the user's program it came from.
 
-    __slots__ = ("effects", "invars", "outvars", "params", "primitive", "source")
+    `place` is a `Source`, or the three pointers of one that nobody has looked at yet.
+    """
+
+    __slots__ = ("_place", "effects", "invars", "outvars", "params", "primitive")
 
     def __init__(
         self,
@@ -64,26 +67,37 @@ class Eqn:
         invars: Sequence[Atom],
         outvars: Sequence[Var],
         params: dict[str, Any],
-        source: Source | None,
+        place: Source | Pointers | None,
         effects: frozenset[Effect] = NO_EFFECTS,
     ) -> None:
         self.primitive = primitive
         self.invars = invars
         self.outvars = outvars
         self.params = params
-        self.source = source
+        self._place = place
         self.effects = effects
 
+    @property
+    def source(self) -> Source | None:
+        """Where the equation was recorded; None outside user code."""
+        if type(self._place) is tuple:
+            self._place = Source(*self._place)
+        return self._place  # type: ignore[return-value]
+
     def replace(self, **changes: Any) -> Eqn:
-        """A copy with the given fields changed."""
-        return Eqn(**{name: changes.get(name, getattr(self, name)) for name in _EQN_FIELDS})
+        """A copy with the given fields (those of the constructor, and `source`) changed."""
+        return Eqn(
+            changes.get("primitive", self.primitive),
+            changes.get("invars", self.invars),
+            changes.get("outvars", self.outvars),
+            changes.get("params", self.params),
+            changes.get("source", self._place),
+            changes.get("effects", self.effects),
+        )
 
     def __repr__(self) -> str:
         outs = " ".join(v.aval.str_short() for v in self.outvars)
         return f"Eqn({outs} = {self.primitive.name})"
-
-
-_EQN_FIELDS = ("primitive", "invars", "outvars", "params", "source", "effects")
 
 
 class DebugNames:

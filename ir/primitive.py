@@ -140,9 +140,9 @@ class Primitive:
         """Output aval(s) for input avals: cached, since programs repeat themselves."""
         key = (avals, tuple(params.items())) if params else avals
         try:
-            return self._avals[key]
-        except KeyError:
-            pass
+            found = self._avals.get(key)
+            if found is not None:
+                return found
         except TypeError:  # an unhashable param: work it out each time
             return self._abstract(*avals, **params)
         out = self._abstract(*avals, **params)

@@ -21,7 +21,7 @@ from types import CodeType, FrameType
 
 import optree
 
-__all__ = ["Source", "SourceRecorder", "user_frame"]
+__all__ = ["Pointers", "Source", "SourceRecorder", "user_frame"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _GLUE = (functools.__file__, contextlib.__file__, os.path.dirname(optree.__file__) + os.sep)  # between us and users
@@ -144,6 +144,9 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return None
 
 
+Pointers = tuple[CodeType, int, Source | None]
+
+
 class SourceRecorder:
     """Makes the `Source` of the equation being recorded; remembers the last frame's call path."""
 
@@ -154,14 +157,26 @@ class SourceRecorder:
         self._frame: FrameType | None = None
         self._parent: Source | None = None
 
+    def pointers(self, depth: int = 2) -> Pointers | None:
+        """The three pointers of the innermost user frame above the caller: (code, lasti, call site)."""
+        frame: FrameType | None = sys._getframe(depth)
+        known = _internal
+        while frame is not None:
+            code = frame.f_code
+            internal = known.get(code.co_filename)
+            if internal is None:
+                internal = is_internal(code.co_filename)
+            if not internal:
+                if frame is not self._frame:
+                    self._frame, self._parent = frame, self._call_path(frame)
+                return code, frame.f_lasti, self._parent
+            frame = frame.f_back
+        return None
+
     def here(self, depth: int = 2) -> Source | None:
         """The source of the innermost user frame above the caller."""
-        frame = user_frame(sys._getframe(depth))
-        if frame is None:
-            return None
-        if frame is not self._frame:
-            self._frame, self._parent = frame, self._call_path(frame)
-        return Source(frame.f_code, frame.f_lasti, self._parent)
+        found = self.pointers(depth + 1)
+        return None if found is None else Source(*found)
 
     def close(self) -> None:
         """Let go of the remembered frame (it keeps its locals alive)."""

@@ -14,6 +14,7 @@ equations that it depends on are evaluated (`concrete.py`).
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -228,26 +229,17 @@ class Trace:
         """Write down one equation and return tracers of its outputs."""
         if not self.alive:
             raise leaked(next(x for x in args if type(x) is Tracer and x.trace is self))
-        atoms: list[Atom] = []
-        avals = []
-        for x in args:
-            if type(x) is Tracer and x.trace is self:
-                atoms.append(x.var)
-                avals.append(x.aval)
-            else:
-                atom = self.atom(x)
-                atoms.append(atom)
-                avals.append(atom.aval)
-        out = primitive.abstract(*avals, **params)
-        source = state.source
-        if source is None:
-            source = self.recorder.here(3)
+        atoms: list[Atom] = [x.var if type(x) is Tracer and x.trace is self else self.atom(x) for x in args]
+        out = primitive.abstract(*[x.aval for x in atoms], **params)
+        place = state.source
+        if place is None:
+            place = self.recorder.pointers(3)
         if primitive.multiple_results:
             outvars = [Var(aval) for aval in out]
-            self.eqns.append(Eqn(primitive, atoms, outvars, params, source, _effects(primitive, params)))
+            self.eqns.append(Eqn(primitive, atoms, outvars, params, place, _effects(primitive, params)))
             return [Tracer(self, var.aval, var) for var in outvars]
         var = Var(out)
-        self.eqns.append(Eqn(primitive, atoms, (var,), params, source, primitive.effects))
+        self.eqns.append(Eqn(primitive, atoms, (var,), params, place, primitive.effects))
         return Tracer(self, out, var)
 
     def atom(self, x: Any) -> Atom:
@@ -295,22 +287,27 @@ def _effects(primitive: Primitive, params: dict[str, Any]) -> frozenset[Any]:
     return found
 
 
-@contextmanager
-def new_trace(
-    purpose: str, function: str = "", *, staging: bool = False, stop: FrameType | None = None
-) -> Iterator[Trace]:
+class new_trace:  # noqa: N801  (used like a function: with new_trace(...) as trace)
     """A trace one level inside the current one; closed on exit, also when the traced function raises."""
-    outer_staging, outer_level, outer_source = state.staging, state.level, state.source
-    trace = Trace(outer_level + 1, staging, purpose, function, outer_staging, stop)
-    state.level = trace.level
-    state.source = None
-    if staging:
-        state.staging = trace
-    try:
-        yield trace
-    finally:
-        state.staging, state.level, state.source = outer_staging, outer_level, outer_source
-        trace.close()
+
+    __slots__ = ("outer", "trace")
+
+    def __init__(self, purpose: str, function: str = "", *, staging: bool = False) -> None:
+        self.outer = state.staging, state.level, state.source
+        # call paths of its equations end at the frame that opens it
+        self.trace = Trace(state.level + 1, staging, purpose, function, state.staging, sys._getframe(1))
+
+    def __enter__(self) -> Trace:
+        trace = self.trace
+        state.level = trace.level
+        state.source = None
+        if trace.staging:
+            state.staging = trace
+        return trace
+
+    def __exit__(self, *error: object) -> None:
+        state.staging, state.level, state.source = self.outer
+        self.trace.close()
 
 
 @contextmanager

@@ -19,13 +19,14 @@ from ..config import config
 from ..dtypes import float0, issubdtype
 from ..interpreters._zeros import instantiate
 from ..interpreters.eval import eval_jaxpr
+from ..interpreters.gradient import value_and_cotangents
 from ..interpreters.jvp import jvp_values
 from ..interpreters.linearize import linearize_values
-from ..interpreters.pullback import record_tape
 from ..interpreters.transpose import transpose_values
 from ..ir import ClosedJaxpr, Literal, ShapedArray, aval_like, trace_function
-from ..tree import leaf_names, tree_flatten, tree_structure, tree_unflatten
+from ..tree import leaf_names, tree_flatten, tree_unflatten
 from ._calls import (
+    LEAF,
     FlatFunction,
     Traced,
     argument_names,
@@ -156,31 +157,26 @@ def value_and_grad(
 def argument_names_at(f: Any, args: Sequence[Any], dynamic: Sequence[int], structures: Sequence[Any]) -> list[str]:
     """Names of the leaves of the arguments at `dynamic`; cheap when they are bare arrays."""
     names = parameter_names(f, len(args))
-    if all(structure.num_leaves == 1 and structure == _LEAF for structure in structures):
+    if all(structure.num_leaves == 1 and structure == LEAF for structure in structures):
         return [names[i] for i in dynamic]
     return leaf_names([args[i] for i in dynamic], {}, [names[i] for i in dynamic])
-
-
-_LEAF = tree_structure(0)
 
 
 def _value_and_cotangents(traced: Traced) -> tuple[list[Any], list[Any]]:
     """Results of a traced call whose first result is a scalar, and its gradient with respect to all inputs."""
     jaxpr = traced.closed.jaxpr
     in_avals = jaxpr.in_avals
-    out_aval = jaxpr.outvars[0].aval
-    one = out_aval.dtype.type(1)
     nonzero = [aval.is_differentiable for aval in in_avals]
-    tape = None
     if not (config.jax_debug_nans or config.jax_debug_infs):
-        tape = record_tape(jaxpr, traced.closed.consts, traced.values, nonzero)
-    if tape is not None:
-        found = tape.pull(one)
-        return tape.outs, [_cotangent(ct, aval) for ct, aval in zip(found, in_avals, strict=True)]
+        found = value_and_cotangents(jaxpr, traced.closed.consts, traced.values, nonzero)
+        if found is not None:
+            outs, cts = found
+            return outs, [_cotangent(ct, aval) for ct, aval in zip(cts, in_avals, strict=True)]
     outs, linear, out_nonzero = linearize_values(jaxpr, traced.closed.consts, traced.values, nonzero, traced.known)
-    seeds = [None] * sum(out_nonzero)
+    seeds: list[Any] = [None] * sum(out_nonzero)
     if out_nonzero[0]:
-        seeds[0] = Literal(one, out_aval)
+        out_aval = jaxpr.outvars[0].aval
+        seeds[0] = Literal(out_aval.dtype.type(1), out_aval)
     return outs, _pull(in_avals, linear, seeds)
 
 
@@ -216,6 +212,8 @@ def _finished(x: Any) -> Any:
 
 
 def _check_input(dtype: np.dtype, name: str, holomorphic: bool, allow_int: bool) -> None:
+    if dtype.kind == "f" and not holomorphic:
+        return
     if holomorphic:
         if dtype.kind != "c":
             raise TypeError(f"{name} with holomorphic=True requires inputs with complex dtype, but got {dtype.name}.")
@@ -228,6 +226,8 @@ def _check_input(dtype: np.dtype, name: str, holomorphic: bool, allow_int: bool)
 
 
 def _check_output(dtype: np.dtype, name: str, holomorphic: bool) -> None:
+    if dtype.kind == "f" and not holomorphic:
+        return
     if holomorphic:
         if dtype.kind != "c":
             raise TypeError(f"{name} with holomorphic=True requires outputs with complex dtype, but got {dtype.name}.")
@@ -245,7 +245,7 @@ def _check_output(dtype: np.dtype, name: str, holomorphic: bool) -> None:
 
 
 def _check_scalar(out_tree: Any, outs: Sequence[Any], name: str) -> None:
-    if out_tree != _LEAF:
+    if out_tree is not LEAF and out_tree != LEAF:
         shown = tree_unflatten(out_tree, outs)
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {shown!r}.")
     if outs[0].aval.shape != ():
