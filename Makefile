@@ -20,7 +20,6 @@ test: $(VENV)/.installed
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m pytest
-	$(PY) -m tests.doctests
 
 bench: $(VENV)/.installed
 	$(PY) -m pip install --quiet -e '.[bench]'

@@ -287,7 +287,7 @@ def _effects(primitive: Primitive, params: dict[str, Any]) -> frozenset[Any]:
     return found
 
 
-class new_trace:  # noqa: N801  (used like a function: with new_trace(...) as trace)
+class new_trace:
     """A trace one level inside the current one; closed on exit, also when the traced function raises."""
 
     __slots__ = ("outer", "trace")

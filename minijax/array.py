@@ -14,7 +14,7 @@ import numpy as np
 from .dtypes import canonicalize_dtype, scalar_dtype
 from .ir import Literal, ShapedArray, Tracer, register_array_type
 
-__all__ = ["Array", "as_value", "wrap"]
+__all__ = ["Array", "as_value", "raw", "wrap"]
 
 
 class ArrayType(type):
@@ -170,6 +170,12 @@ def wrap(value: np.ndarray | np.generic, weak_type: bool = False) -> Array:
 
 
 register_array_type(Array)
+
+
+def raw(x: Any) -> Any:
+    """The NumPy value behind an Array or literal (NumPy values as they are)."""
+    kind = type(x)
+    return x._value if kind is Array else x.value if kind is Literal else x
 
 
 _SCALARS = (bool, int, float, complex)

@@ -26,8 +26,9 @@ __all__ = [
     "positions",
     "restore_aux",
     "split_aux",
-    "whole_call",
     "trace_flat",
+    "unflatten_each",
+    "whole_call",
 ]
 
 
@@ -77,8 +78,21 @@ def flatten_values(tree: Any) -> tuple[list[Any], PyTreeDef]:
 LEAF = tree_flatten(0)[1]
 
 
+def unflatten_each(structures: Sequence[PyTreeDef], leaves: Sequence[Any]) -> list[Any]:
+    """Trees of these structures, filled with `leaves` one after the other."""
+    if len(structures) == 1 and structures[0] is LEAF:
+        return list(leaves)
+    trees, start = [], 0
+    for structure in structures:
+        trees.append(tree_unflatten(structure, leaves[start : start + structure.num_leaves]))
+        start += structure.num_leaves
+    return trees
+
+
 def positions(argnums: int | Sequence[int], count: int, transformation: str = "differentiating") -> tuple[int, ...]:
     """`argnums` as nonnegative positions, checked against the number of positional arguments."""
+    if type(argnums) is int and 0 <= argnums < count:
+        return (argnums,)
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     found = []
     for n in wanted:
@@ -140,13 +154,8 @@ class FlatFunction:
         self.aux: Any = None
 
     def __call__(self, *leaves: Any) -> list[Any]:
-        start = 0
-        for position, structure in zip(self.dynamic, self.structures, strict=True):
-            stop = start + structure.num_leaves
-            self.args[position] = (
-                leaves[start] if structure is LEAF else tree_unflatten(structure, leaves[start:stop])
-            )
-            start = stop
+        for position, tree in zip(self.dynamic, unflatten_each(self.structures, leaves), strict=True):
+            self.args[position] = tree
         result = self.function(*self.args, **self.kwargs)
         if self.has_aux:
             result, self.aux = split_aux(result)

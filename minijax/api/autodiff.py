@@ -23,7 +23,7 @@ from ..interpreters.gradient import value_and_cotangents
 from ..interpreters.jvp import jvp_values
 from ..interpreters.linearize import linearize_values
 from ..interpreters.transpose import transpose_values
-from ..ir import ClosedJaxpr, Literal, ShapedArray, aval_like, trace_function
+from ..ir import ClosedJaxpr, Literal, ShapedArray, aval_like
 from ..tree import leaf_names, tree_flatten, tree_unflatten
 from ._calls import (
     LEAF,
@@ -38,6 +38,7 @@ from ._calls import (
     positions,
     restore_aux,
     trace_flat,
+    unflatten_each,
     whole_call,
 )
 
@@ -118,34 +119,29 @@ def value_and_grad(
         raise NotImplementedError("reduce_axes is not supported: sum over the axis inside vmap with lax.psum")
     single = isinstance(argnums, int)
 
+    def check_output(out_tree: Any, outs: Sequence[Any]) -> None:
+        _check_scalar(out_tree, outs, fun)
+        _check_output(outs[0].aval.dtype, "grad", holomorphic)
+
     @wraps(fun, updated=())
     def value_and_grad_f(*args: Any, **kwargs: Any) -> Any:
         dynamic = positions(argnums, len(args))
-        values, structures, counts = [], [], []
+        values, structures = [], []
         for position in dynamic:
             leaves, structure = flatten_values(args[position])
             values += leaves
             structures.append(structure)
-            counts.append(len(leaves))
         for x in values:
             _check_input(x.aval.dtype, "grad", holomorphic, allow_int)
-        flat = FlatFunction(fun, args, kwargs, dynamic, structures, has_aux)
-
-        def check_output(out_tree: Any, outs: Sequence[Any]) -> None:
-            _check_scalar(out_tree, outs, function_name(fun))
-            _check_output(outs[0].aval.dtype, "grad", holomorphic)
-
-
-        def names() -> list[str]:
-            return argument_names_at(fun, args, dynamic, structures)
-
-        traced = trace_flat(flat, values, purpose="grad", names=names, check=check_output)
+        traced = trace_flat(
+            FlatFunction(fun, args, kwargs, dynamic, structures, has_aux),
+            values,
+            purpose="grad",
+            names=lambda: argument_names_at(fun, args, dynamic, structures),
+            check=check_output,
+        )
         outs, gradients = _value_and_cotangents(traced)
-        grads = []
-        start = 0
-        for structure, count in zip(structures, counts, strict=True):
-            grads.append(tree_unflatten(structure, gradients[start : start + count]))
-            start += count
+        grads = unflatten_each(structures, gradients)
         value = _finished(outs[0])
         if has_aux:
             value = (value, restore_aux(traced, [_finished(x) for x in outs[1:]]))
@@ -244,12 +240,12 @@ def _check_output(dtype: np.dtype, name: str, holomorphic: bool) -> None:
         )
 
 
-def _check_scalar(out_tree: Any, outs: Sequence[Any], name: str) -> None:
+def _check_scalar(out_tree: Any, outs: Sequence[Any], fun: Callable[..., Any]) -> None:
     if out_tree is not LEAF and out_tree != LEAF:
         shown = tree_unflatten(out_tree, outs)
         raise TypeError(f"Gradient only defined for scalar-output functions. Output was {shown!r}.")
     if outs[0].aval.shape != ():
-        raise no_scalar_output(outs[0].aval.shape, name)
+        raise no_scalar_output(outs[0].aval.shape, function_name(fun))
 
 
 def jvp(

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
-from ..array import Array
 from ..config import config
 from ..errors import teach
 from ..ir import ClosedJaxpr, GuardMismatch, Tracer, guards_of, state

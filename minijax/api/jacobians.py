@@ -20,7 +20,16 @@ from ..interpreters.transpose import transpose_values
 from ..ir import ClosedJaxpr, ShapedArray, aval_like, trace_function
 from ..primitives._ops import p
 from ..tree import tree_unflatten
-from ._calls import FlatFunction, Traced, check_callable, flatten_values, positions, restore_aux, trace_flat
+from ._calls import (
+    FlatFunction,
+    Traced,
+    check_callable,
+    flatten_values,
+    positions,
+    restore_aux,
+    trace_flat,
+    unflatten_each,
+)
 from .autodiff import _check_input, _finished, _linearize, argument_names_at
 
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
@@ -163,10 +172,7 @@ class _Call:
         count = traced.out_tree.num_leaves
         rows = []
         for block in blocks[:count]:
-            trees, start = [], 0
-            for structure in self.structures:
-                trees.append(tree_unflatten(structure, block[start : start + structure.num_leaves]))
-                start += structure.num_leaves
+            trees = unflatten_each(self.structures, block)
             rows.append(trees[0] if self.single else tuple(trees))
         jacobian_tree = tree_unflatten(traced.out_tree, rows)
         if not self.has_aux:

@@ -9,7 +9,15 @@ from typing import Any
 from ..interpreters.batch import batch_values, materialize
 from ..ir import ShapedArray, aval_like
 from ..tree import flatten_prefix, tree_unflatten
-from ._calls import FlatFunction, argument_names, check_callable, flatten_values, function_name, trace_flat, whole_call
+from ._calls import (
+    FlatFunction,
+    argument_names,
+    check_callable,
+    flatten_values,
+    function_name,
+    trace_flat,
+    whole_call,
+)
 from .autodiff import _finished
 
 __all__ = ["vmap"]
@@ -17,7 +25,7 @@ __all__ = ["vmap"]
 
 def vmap(
     fun: Callable[..., Any],
-    in_axes: int | None | Sequence[Any] = 0,
+    in_axes: int | Sequence[Any] | None = 0,
     out_axes: Any = 0,
     axis_name: Any = None,
     axis_size: int | None = None,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..array import Array
+from ..array import Array, raw
 from ..ir import Jaxpr, Literal, Tracer, Var, guard, state, trace_function
 from .linearize import linearize_values
 from .pullback import record_tape
@@ -48,9 +48,9 @@ def value_and_cotangents(
         program = _repeated(jaxpr, nonzero)
         if program is not None:
             run, has_cotangent = program
-            found = state.context.run(run, *map(_raw, consts), *map(_raw, primals))
+            found = state.context.run(run, *map(raw, consts), *map(raw, primals))
             count = len(jaxpr.outvars)
-            outs = [Array(value, x.aval) for value, x in zip(found, jaxpr.outvars)]  # noqa: B905 (results come first)
+            outs = [Array(value, x.aval) for value, x in zip(found, jaxpr.outvars)]
             rest = iter(found[count:])
             return outs, [next(rest) if flag else None for flag in has_cotangent]
     tape = record_tape(jaxpr, consts, primals, nonzero)
@@ -58,10 +58,6 @@ def value_and_cotangents(
         return None
     return tape.outs, tape.pull(jaxpr.outvars[0].aval.dtype.type(1))
 
-
-def _raw(x: Any) -> Any:
-    kind = type(x)
-    return x._value if kind is Array else x.value if kind is Literal else x
 
 
 def _repeated(jaxpr: Jaxpr, nonzero: Sequence[bool]) -> tuple[Callable[..., Any], list[bool]] | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..array import Array
+from ..array import Array, raw
 from ..ir import ClosedJaxpr, Eqn, Jaxpr, Literal, Tracer, Var, state
 from .linearize import linearize_jaxpr
 from .straight_line import straight_line
@@ -171,7 +171,7 @@ def _run(
 ) -> Tape:
     env: dict[Any, Any] = {}
     for var, x in zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *primals), strict=True):
-        env[var] = _raw(x)
+        env[var] = raw(x)
     entries = []
     for eqn, done, (rule, mask) in zip(jaxpr.eqns, jaxpr.last_uses, rules, strict=True):
         args = [x.value if type(x) is Literal else env[x] for x in eqn.invars]
@@ -192,9 +192,3 @@ def _run(
             del env[var]
     outs = [Array(x.value if type(x) is Literal else env[x], x.aval) for x in jaxpr.outvars]
     return Tape(jaxpr, outs, entries, active)
-
-
-def _raw(x: Any) -> Any:
-    kind = type(x)
-    return x._value if kind is Array else x.value if kind is Literal else x
-

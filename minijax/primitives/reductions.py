@@ -21,8 +21,8 @@ def _keeping_dtype(f: Any) -> Any:
     def evaluate(x: Any, *, axes: tuple[int, ...]) -> Any:
         dtype = x.dtype
         if dtype.itemsize == 2 and dtype.kind in "fV":
-            return f(np.asarray(x).astype(np.float32), axis=axes).astype(dtype)
-        return f(x, axis=axes, dtype=dtype)
+            return f(np.asarray(x).astype(np.float32), axes).astype(dtype)
+        return f(x, axes, dtype)
 
     return evaluate
 
@@ -39,7 +39,7 @@ def _sum_transpose(ct: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
 
 reduce_sum = reduction(
     "reduce_sum",
-    _keeping_dtype(np.sum),
+    _keeping_dtype(np.add.reduce),
     jvp="linear",
     transpose=_sum_transpose,
     lower="reduce_add",
@@ -83,7 +83,7 @@ def _prod_jvp(t: Any, out: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
 
 reduce_prod = reduction(
     "reduce_prod",
-    _keeping_dtype(np.prod),
+    _keeping_dtype(np.multiply.reduce),
     jvp=(_prod_jvp,),
     lower="reduce_mul",
     doc="Product over `axes`; 1 of nothing. d = sum_i dx_i prod_{j != i} x_j, by running products: right with zeros.",

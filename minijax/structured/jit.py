@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..array import Array, raw
+from ..config import config
 from ..interpreters.batch import batch_jaxpr
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.linearize import linearize_jaxpr
+from ..interpreters.straight_line import straight_line
 from ..interpreters.transpose import transpose_jaxpr
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, state
 from ..ir.passes.dce import dce_jaxpr
 from ._bodies import present
 
@@ -28,7 +31,12 @@ def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, name: str) -> tuple[Shape
 
 
 def _evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
-    return eval_closed(jaxpr, *args)
+    run = None if config.jax_debug_nans or config.jax_debug_infs else straight_line(jaxpr)
+    if run is None:
+        return eval_closed(jaxpr, *args)
+    outs = state.context.run(run, *[raw(x) for x in args])
+    return [Array(value, aval) for value, aval in zip(outs, jaxpr.out_avals, strict=True)]
+
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str) -> Any:

@@ -1,0 +1,5 @@
+"""`minijax.scipy`: functions of SciPy that can be differentiated."""
+
+from __future__ import annotations
+
+from . import special as special

@@ -1,0 +1,199 @@
+"""`minijax.scipy.special`: special functions with derivatives. Formulas: DLMF, https://dlmf.nist.gov."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import numpy as mnp
+from ..nn.normalizers import log_softmax as log_softmax, logsumexp as logsumexp, softmax as softmax
+from ..primitives import p
+
+__all__ = [
+    "betainc",
+    "betaln",
+    "digamma",
+    "entr",
+    "erf",
+    "erfc",
+    "erfinv",
+    "expit",
+    "gamma",
+    "gammainc",
+    "gammaincc",
+    "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "kl_div",
+    "log_ndtr",
+    "log_softmax",
+    "logit",
+    "logsumexp",
+    "multigammaln",
+    "ndtr",
+    "ndtri",
+    "polygamma",
+    "rel_entr",
+    "softmax",
+    "xlog1py",
+    "xlogy",
+    "zeta",
+]
+
+
+def _operands(*args: Any) -> list[Any]:
+    """Floating arrays of one dtype and shape."""
+    arrays = [mnp.asarray(x) for x in args]
+    dtype, weak = mnp.result_type(*arrays, float), all(x.weak_type for x in arrays)
+    shape = mnp.broadcast_shapes(*[x.shape for x in arrays])
+    cast = [x if x.dtype == dtype else p.convert_element_type(x, new_dtype=dtype, weak_type=weak) for x in arrays]
+    return [x if x.shape == shape else mnp.broadcast_to(x, shape) for x in cast]
+
+
+def _unary(name: str, doc: str) -> Any:
+    def apply(x: Any) -> Any:
+        return getattr(p, name)(*_operands(x))
+
+    apply.__doc__ = doc
+    return apply
+
+
+erf = _unary("erf", "Error function, elementwise.")
+erfc = _unary("erfc", "Complementary error function 1 - erf(x), elementwise, accurate for large x.")
+erfinv = _unary("erf_inv", "Inverse of the error function on (-1, 1), elementwise.")
+gammaln = _unary("lgamma", "log |Gamma(x)|, elementwise.")
+digamma = _unary("digamma", "Derivative of `gammaln`, elementwise.")
+expit = _unary("logistic", "1 / (1 + exp(-x)), elementwise.")
+i0e = _unary("bessel_i0e", "exp(-|x|) I0(x), elementwise.")
+i1e = _unary("bessel_i1e", "exp(-|x|) I1(x), elementwise.")
+
+
+def i0(x: Any) -> Any:
+    """Modified Bessel function of order 0, elementwise."""
+    (x,) = _operands(x)
+    return mnp.exp(mnp.abs(x)) * p.bessel_i0e(x)
+
+
+def i1(x: Any) -> Any:
+    """Modified Bessel function of order 1, elementwise."""
+    (x,) = _operands(x)
+    return mnp.exp(mnp.abs(x)) * p.bessel_i1e(x)
+
+
+def gamma(x: Any) -> Any:
+    """Gamma function, elementwise; negative between -1 and 0, -3 and -2, ..."""
+    (x,) = _operands(x)
+    sign = mnp.where((x > 0) | (mnp.floor(x) % 2 == 0), 1.0, -1.0)
+    return sign * mnp.exp(p.lgamma(x))
+
+
+def betaln(a: Any, b: Any) -> Any:
+    """log |B(a, b)|, elementwise."""
+    a, b = _operands(a, b)
+    return p.lgamma(a) + p.lgamma(b) - p.lgamma(a + b)
+
+
+def betainc(a: Any, b: Any, x: Any) -> Any:
+    """Regularized incomplete beta function I_x(a, b), elementwise; differentiable in x."""
+    return p.regularized_incomplete_beta(*_operands(a, b, x))
+
+
+def gammainc(a: Any, x: Any) -> Any:
+    """Regularized lower incomplete gamma function P(a, x), elementwise."""
+    return p.igamma(*_operands(a, x))
+
+
+def gammaincc(a: Any, x: Any) -> Any:
+    """Regularized upper incomplete gamma function Q(a, x), elementwise."""
+    return p.igammac(*_operands(a, x))
+
+
+def polygamma(n: Any, x: Any) -> Any:
+    """The n-th derivative of `digamma`, elementwise."""
+    return p.polygamma(*_operands(n, x))
+
+
+def zeta(x: Any, q: Any = 1.0) -> Any:
+    """Hurwitz zeta function (Riemann's for q = 1), elementwise; differentiable in q."""
+    return p.zeta(*_operands(x, q))
+
+
+def multigammaln(a: Any, d: int) -> Any:
+    """log of the multivariate gamma function of dimension `d`, elementwise (DLMF 35.3.6)."""
+    (a,) = _operands(a)
+    constant = 0.25 * d * (d - 1) * mnp.log(mnp.pi)
+    return constant + sum(p.lgamma(a - 0.5 * k) for k in range(d))
+
+
+def logit(x: Any) -> Any:
+    """log(x / (1 - x)), the inverse of `expit`, elementwise."""
+    (x,) = _operands(x)
+    return mnp.log(x / (1.0 - x)) if x.dtype.itemsize < 4 else mnp.log(x) - mnp.log1p(-x)
+
+
+def xlogy(x: Any, y: Any) -> Any:
+    """x log(y), 0 where x is 0, elementwise."""
+    x, y = _operands(x, y)
+    return _weighted(x, y, mnp.log)
+
+
+def xlog1py(x: Any, y: Any) -> Any:
+    """x log(1 + y), 0 where x is 0, elementwise."""
+    x, y = _operands(x, y)
+    return _weighted(x, y, mnp.log1p)
+
+
+def _weighted(x: Any, y: Any, f: Any) -> Any:
+    """x f(y), but 0 where x is 0: also where f(y) is infinite. The derivative in x is f(y) everywhere, as in JAX."""
+    product = x * f(y)
+    return mnp.where((x == 0) & ~mnp.isnan(y), _zero_with_slopes(x, y, f), product)
+
+
+def _zero_with_slopes(x: Any, y: Any, f: Any) -> Any:
+    return x * f(mnp.where(x == 0, 1.0, y))
+
+
+def entr(x: Any) -> Any:
+    """-x log(x), 0 at 0, -inf below, elementwise."""
+    (x,) = _operands(x)
+    return mnp.where(x < 0, -mnp.inf, -xlogy(x, x))
+
+
+def rel_entr(p_: Any, q: Any) -> Any:
+    """p log(p / q), 0 for p = 0 and q >= 0, inf elsewhere, elementwise."""
+    a, b = _operands(p_, q)
+    both = (a > 0) & (b > 0)
+    safe_a, safe_b = mnp.where(both, a, 1.0), mnp.where(both, b, 1.0)
+    value = safe_a * (mnp.log(safe_a) - mnp.log(safe_b))
+    return mnp.where(both, value, mnp.where((a == 0) & (b >= 0), 0.0, mnp.inf))
+
+
+def kl_div(p_: Any, q: Any) -> Any:
+    """p log(p / q) - p + q, elementwise."""
+    a, b = _operands(p_, q)
+    return rel_entr(a, b) - a + b
+
+
+def ndtr(x: Any) -> Any:
+    """Distribution function of the standard normal, elementwise (DLMF 7.18)."""
+    (x,) = _operands(x)
+    return 0.5 * p.erfc(-x * 0.7071067811865476)
+
+
+def ndtri(q: Any) -> Any:
+    """Inverse of `ndtr`, elementwise."""
+    (q,) = _operands(q)
+    return 1.4142135623730951 * p.erf_inv(2.0 * q - 1.0)
+
+
+def log_ndtr(x: Any) -> Any:
+    """log of `ndtr`, elementwise; by its asymptotic series (DLMF 7.12.1) below -10, where `ndtr` vanishes."""
+    (x,) = _operands(x)
+    far = x < -10.0
+    near = mnp.where(far, 0.0, x)
+    tail = mnp.where(far, x, -10.0)
+    inverse = 1.0 / (tail * tail)
+    series = 1.0 - inverse * (1.0 - 3.0 * inverse * (1.0 - 5.0 * inverse * (1.0 - 7.0 * inverse)))
+    asymptotic = -0.5 * tail * tail - mnp.log(-tail) - 0.9189385332046727 + mnp.log(series)
+    return mnp.where(far, asymptotic, mnp.log(ndtr(near)))
