@@ -30,11 +30,11 @@ __all__ = ["concretize", "known_value", "value_of"]
 
 def value_of(tracer: Tracer) -> Any:
     """The value of `tracer` in the traces around its own (an Array or an outer tracer), None when it has none."""
-    trace = tracer.trace
-    found = trace.known.get(tracer.var)
+    trace = tracer._trace
+    found = trace.known.get(tracer._var)
     if found is not None:
         return found
-    needed = _slice(trace, tracer.var)
+    needed = _slice(trace, tracer._var)
     if needed is None:
         return None
     with outside(trace):
@@ -44,7 +44,7 @@ def value_of(tracer: Tracer) -> Any:
             outs = eqn.primitive.bind(*args, **eqn.params)
             for var, out in zip(eqn.outvars, outs if eqn.primitive.multiple_results else (outs,), strict=True):
                 trace.known[var] = out
-    return trace.known[tracer.var]
+    return trace.known[tracer._var]
 
 
 def _slice(trace: Trace, var: Var) -> list[Eqn] | None:
@@ -97,7 +97,7 @@ def concretize(tracer: Tracer, kind: str, asked: str) -> Any:
         TracerBoolConversionError, TracerIntegerConversionError, TracerArrayConversionError,
         ConcretizationTypeError: the value is not known here.
     """
-    if not tracer.trace.alive:
+    if not tracer._trace.alive:
         raise leaked(tracer)
     refused = _refusing_trace(tracer, kind)
     if refused is not None:
@@ -117,10 +117,10 @@ def concretize(tracer: Tracer, kind: str, asked: str) -> Any:
 
 
 def _record_guard(tracer: Tracer, kind: str, answer: Any) -> None:
-    trace = tracer.trace
+    trace = tracer._trace
     source = state.source if state.source is not None else trace.recorder.here(1)
     params = {"kind": kind, "value": "array" if isinstance(answer, np.ndarray) else answer}
-    trace.eqns.append(Eqn(guard, [tracer.var], [], params, source, guard.effects))
+    trace.eqns.append(Eqn(guard, [tracer._var], [], params, source, guard.effects))
 
 
 def _refusing_trace(tracer: Tracer, kind: str) -> Trace | None:
@@ -128,8 +128,8 @@ def _refusing_trace(tracer: Tracer, kind: str) -> Trace | None:
     capturing = config.minijax_branch_capture == "capture"
     x: Any = tracer
     while type(x) is Tracer:
-        if x.trace.staging and (kind == "value" or not capturing):
-            return x.trace
+        if x._trace.staging and (kind == "value" or not capturing):
+            return x._trace
         x = value_of(x)
     return None
 
@@ -172,8 +172,8 @@ def _why(tracer: Tracer, refused: Trace | None) -> str:
     innermost: Any = tracer
     while type(value := value_of(innermost)) is Tracer:
         innermost = value
-    trace = innermost.trace
-    names = _arguments(trace, innermost.var)
+    trace = innermost._trace
+    names = _arguments(trace, innermost._var)
     on = f"depends on {', '.join(names)} of" if names else "is traced in"
     return f"the value {on} {trace.function or 'the function'}, traced for {trace.purpose}, which has no value there"
 
@@ -235,10 +235,10 @@ def _array(self: Tracer, dtype: Any = None, copy: bool | None = None) -> np.ndar
 
 def _repr(self: Tracer) -> str:
     value = None
-    if self.trace.alive and not self.trace.staging:
+    if self._trace.alive and not self._trace.staging:
         value = known_value(self)
     shown = "" if value is None else f", value={np.array2string(np.asarray(value), threshold=20, separator=', ')}"
-    return f"Tracer<{self.aval.str_short()}, {self.trace.purpose}{shown}>"
+    return f"Tracer<{self.aval.str_short()}, {self._trace.purpose}{shown}>"
 
 
 # Attached here rather than written in trace.py, which must not know how values are found.

@@ -126,12 +126,12 @@ def describe(source: Source | None) -> str | None:
 class Tracer:
     """A value that is being traced: its trace, its aval and its variable. Operators come from minijax.numpy."""
 
-    __slots__ = ("__weakref__", "aval", "trace", "var")
+    __slots__ = ("__weakref__", "_trace", "_var", "aval")  # `trace` and `var` are methods of arrays
 
     def __init__(self, trace: Trace, aval: ShapedArray, var: Var) -> None:
-        self.trace = trace
+        self._trace = trace
         self.aval = aval
-        self.var = var
+        self._var = var
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -228,8 +228,8 @@ class Trace:
     def record(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Write down one equation and return tracers of its outputs."""
         if not self.alive:
-            raise leaked(next(x for x in args if type(x) is Tracer and x.trace is self))
-        atoms: list[Atom] = [x.var if type(x) is Tracer and x.trace is self else self.atom(x) for x in args]
+            raise leaked(next(x for x in args if type(x) is Tracer and x._trace is self))
+        atoms: list[Atom] = [x._var if type(x) is Tracer and x._trace is self else self.atom(x) for x in args]
         out = primitive.abstract(*[x.aval for x in atoms], **params)
         place = state.source
         if place is None:
@@ -248,9 +248,9 @@ class Trace:
         if kind is Literal:
             return x  # type: ignore[no-any-return]
         if kind is Tracer:
-            if x.trace is self:
-                return x.var  # type: ignore[no-any-return]
-            if not x.trace.alive or x.trace.owner != self.owner or x.trace.level > self.level:
+            if x._trace is self:
+                return x._var  # type: ignore[no-any-return]
+            if not x._trace.alive or x._trace.owner != self.owner or x._trace.level > self.level:
                 raise leaked(x)
         elif isinstance(x, np.generic):
             return Literal(x, shaped(x))
@@ -334,15 +334,15 @@ def source_of(source: Source | None) -> Iterator[None]:
 
 def where_made(tracer: Tracer) -> Source | None:
     """The source of the equation that made `tracer` (None for inputs)."""
-    for eqn in reversed(tracer.trace.eqns):
-        if any(var is tracer.var for var in eqn.outvars):
+    for eqn in reversed(tracer._trace.eqns):
+        if any(var is tracer._var for var in eqn.outvars):
             return eqn.source
     return None
 
 
 def leaked(tracer: Tracer) -> UnexpectedTracerError:
     """The error for a tracer that is used after its trace ended, or in another thread."""
-    trace = tracer.trace
+    trace = tracer._trace
     if trace.alive and trace.owner != threading.get_ident():
         why = "the tracer belongs to another thread; traces are thread-local"
     else:

@@ -222,7 +222,7 @@ def trace_flat(
         if check is not None:
             check(flat.out_tree, outs)
         aux_leaves, aux_tree = ([], None) if flat.aux is None else tree_flatten(flat.aux)
-        places = [i for i, x in enumerate(aux_leaves) if type(x) is Tracer and x.trace is trace]
+        places = [i for i, x in enumerate(aux_leaves) if type(x) is Tracer and x._trace is trace]
         closed = trace.finish([*outs, *(aux_leaves[i] for i in places)])
     return Traced(closed, trace.known, values, flat.out_tree, (aux_leaves, aux_tree, places))
 

@@ -56,8 +56,9 @@ def apply_jvp(
         tangent = None
         for term, t in zip(rule, tangents, strict=True):
             if t is not None and term is not None:
-                part = _spread(term(t, out, *primals, **params), out)
-                tangent = part if tangent is None else p.add(tangent, part)
+                part = term(t, out, *primals, **params)
+                if part is not None:
+                    tangent = add_tangents(tangent, _spread(part, out))
         return (out,), (tangent,)
     if rule == "linear":
         outs = _bind(primitive, primals, params) if outs is None else outs

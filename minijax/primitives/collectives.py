@@ -42,7 +42,7 @@ def bind_collective(name: str, *args: Any, axis_name: Any, **params: Any) -> Any
     size, trace = _axis(axis_name)
     params = {"axis_name": axis_name, "axis_size": size, **params}
     primitive = COLLECTIVES[name]
-    innermost = max([x.trace.level for x in args if type(x) is Tracer], default=0)
+    innermost = max([x._trace.level for x in args if type(x) is Tracer], default=0)
     if max(innermost, state.staging.level if state.staging is not None else 0) >= trace.level:
         return primitive.bind(*args, **params)
     return trace.record(primitive, args, params)
