@@ -37,9 +37,7 @@ class Source:
 
     __slots__ = ("code", "lasti", "origin", "parent")
 
-    def __init__(
-        self, code: CodeType, lasti: int, parent: Source | None = None, origin: str | None = None
-    ) -> None:
+    def __init__(self, code: CodeType, lasti: int, parent: Source | None = None, origin: str | None = None) -> None:
         self.code = code
         self.lasti = lasti
         self.parent = parent

@@ -227,7 +227,7 @@ class Trace:
 
     def record(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Write down one equation and return tracers of its outputs."""
-        if not self.alive:
+        if not self.alive or state.level < self.level:  # ended, or used from another thread
             raise leaked(next(x for x in args if type(x) is Tracer and x._trace is self))
         atoms: list[Atom] = [x._var if type(x) is Tracer and x._trace is self else self.atom(x) for x in args]
         out = primitive.abstract(*[x.aval for x in atoms], **params)

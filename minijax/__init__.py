@@ -19,7 +19,18 @@ Read `ir/jaxpr.py` first, then `ir/trace.py`, then the interpreters: each is a l
 
 from __future__ import annotations
 
-from . import dtypes as dtypes, errors as errors, ir as ir, lax as lax, numpy as numpy, tree_util as tree_util
+from . import (
+    dtypes as dtypes,
+    errors as errors,
+    flatten_util as flatten_util,
+    ir as ir,
+    lax as lax,
+    nn as nn,
+    numpy as numpy,
+    random as random,
+    scipy as scipy,
+    tree_util as tree_util,
+)
 from .api.autodiff import (
     grad as grad,
     jvp as jvp,

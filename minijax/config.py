@@ -111,7 +111,7 @@ class Config(threading.local):
         """
         name = _full_name(name)
         _global[name] = value = _checked(name, value)
-        for attributes in list(_threads):
+        for attributes in _threads:
             if not attributes["_overrides"].get(name):
                 _write(attributes, name, value)
             else:
@@ -196,12 +196,12 @@ def log_compiles(new_val: bool = True) -> Any:
 
 
 def numpy_dtype_promotion(new_val: str) -> Any:
-    """"strict": mixed dtypes raise, inside the block."""
+    """ "strict": mixed dtypes raise, inside the block."""
     return config.override("jax_numpy_dtype_promotion", new_val)
 
 
 def numpy_rank_promotion(new_val: str) -> Any:
-    """"warn" or "raise" where arrays of different rank are broadcast, inside the block."""
+    """ "warn" or "raise" where arrays of different rank are broadcast, inside the block."""
     return config.override("jax_numpy_rank_promotion", new_val)
 
 

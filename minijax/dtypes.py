@@ -103,7 +103,7 @@ def from_short_name(name: str) -> np.dtype:
 
 
 def _is_small_float(dtype: np.dtype) -> bool:
-    return dtype.kind == "V" and dtype.type.__module__.startswith("ml_dtypes") or dtype == bfloat16
+    return (dtype.kind == "V" and dtype.type.__module__.startswith("ml_dtypes")) or dtype == bfloat16
 
 
 def issubdtype(a: Any, b: Any) -> bool:

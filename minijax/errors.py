@@ -53,8 +53,8 @@ class TracerBoolConversionError(ConcretizationTypeError):
 class TracerIntegerConversionError(TypeError):
     """Python needs an integer (`range(n)`, `some_list[i]`) from a traced value that is not known.
 
-        vmap(lambda i: table[i])                               # raises for a list
-        vmap(lambda i: minijax.numpy.asarray(table)[i])        # works
+    vmap(lambda i: table[i])                               # raises for a list
+    vmap(lambda i: minijax.numpy.asarray(table)[i])        # works
     """
 
 
@@ -72,8 +72,8 @@ class TracerArrayConversionError(TypeError):
 class NonConcreteBooleanIndexError(IndexError):
     """A boolean mask as an index gives a result whose shape depends on values that are not known.
 
-        jit(lambda x, m: x[m].sum())                           # raises
-        jit(lambda x, m: minijax.numpy.where(m, x, 0).sum())   # works
+    jit(lambda x, m: x[m].sum())                           # raises
+    jit(lambda x, m: minijax.numpy.where(m, x, 0).sum())   # works
     """
 
 

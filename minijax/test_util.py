@@ -21,7 +21,14 @@ from .tree import tree_leaves, tree_map
 
 __all__ = ["check_grads", "check_jvp", "check_vjp", "numerical_jvp"]
 
-_TOLERANCE = {"float16": 1e-1, "bfloat16": 1e-1, "float32": 2e-2, "complex64": 2e-2, "float64": 1e-5, "complex128": 1e-5}
+_TOLERANCE = {
+    "float16": 1e-1,
+    "bfloat16": 1e-1,
+    "float32": 2e-2,
+    "complex64": 2e-2,
+    "float64": 1e-5,
+    "complex128": 1e-5,
+}
 _STEP = {"float32": 1e-2, "complex64": 1e-2, "float64": 1e-5, "complex128": 1e-5}
 
 
@@ -169,7 +176,14 @@ def check_grads(
 
 
 def _check(
-    f: Callable[..., Any], args: tuple[Any, ...], order: int, modes: tuple[str, ...], atol: Any, rtol: Any, eps: Any, name: str
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    order: int,
+    modes: tuple[str, ...],
+    atol: Any,
+    rtol: Any,
+    eps: Any,
+    name: str,
 ) -> None:
     if "fwd" in modes:
         check_jvp(f, partial(jvp, f), args, atol, rtol, eps, f"order {name}")

@@ -38,7 +38,9 @@ def test_only_heavy_packages_are_imported_inside_functions(path):
                     hidden += [a.name for a in node.names if not a.name.startswith(HEAVY)]
                 elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith(HEAVY):
                     hidden.append(node.module)
-    allowed = {"printer"} if path.name == "jaxpr.py" else set()  # showing a Jaxpr needs the printer, which reads Jaxprs
+    allowed = (
+        {"printer"} if path.name == "jaxpr.py" else set()
+    )  # showing a Jaxpr needs the printer, which reads Jaxprs
     assert set(hidden) <= allowed
 
 

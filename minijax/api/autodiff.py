@@ -226,7 +226,9 @@ def _check_output(dtype: np.dtype, name: str, holomorphic: bool) -> None:
         return
     if holomorphic:
         if dtype.kind != "c":
-            raise TypeError(f"{name} with holomorphic=True requires outputs with complex dtype, but got {dtype.name}.")
+            raise TypeError(
+                f"{name} with holomorphic=True requires outputs with complex dtype, but got {dtype.name}."
+            )
     elif dtype.kind == "c":
         raise TypeError(
             f"{name} requires real-valued outputs (output dtype that is a sub-dtype of np.floating), but got {dtype.name}. "
@@ -391,7 +393,9 @@ def _check_linearized(primal: ShapedArray, tangent: Any) -> None:
         )
 
 
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> tuple[Any, ...]:
+def vjp(
+    fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()
+) -> tuple[Any, ...]:
     """Reverse mode: the value of a function, and a function that pulls cotangents back.
 
     Args:

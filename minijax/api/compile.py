@@ -83,7 +83,9 @@ def _names(argnames: str | Sequence[str] | None) -> tuple[str, ...]:
 class Jitted:
     """What `jit` returns: call it like the function it wraps."""
 
-    def __init__(self, fun: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
+    def __init__(
+        self, fun: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]
+    ) -> None:
         self.fun = fun
         self.static_argnums, self.static_argnames = _both_ways(fun, static_argnums, static_argnames)
         self.programs: dict[Any, list[Traced]] = {}
@@ -260,6 +262,8 @@ def _both_ways(
     unknown = [n for n in argnames if n not in {q.name for q in parameters}]
     if unknown and not any(q.kind is q.VAR_KEYWORD for q in parameters):
         raise ValueError(f"jit of {function_name(fun)}: static_argnames {unknown} are not parameters of the function")
-    names = tuple(dict.fromkeys((*argnames, *(by_position[n] for n in argnums if -len(by_position) <= n < len(by_position)))))
+    names = tuple(
+        dict.fromkeys((*argnames, *(by_position[n] for n in argnums if -len(by_position) <= n < len(by_position))))
+    )
     nums = tuple(dict.fromkeys((*argnums, *(by_position.index(n) for n in argnames if n in by_position))))
     return nums, names

@@ -207,7 +207,9 @@ def _push_basis(
             columns = materialize(out, axis, total, aval.ndim)
         else:
             columns = instantiate(None, aval.update(shape=(*aval.shape, total)))
-        rows.append(_split(columns, aval.ndim, in_avals, lambda block, a, o=aval: _reshape(block, (*o.shape, *a.shape))))
+        rows.append(
+            _split(columns, aval.ndim, in_avals, lambda block, a, o=aval: _reshape(block, (*o.shape, *a.shape)))
+        )
     return rows
 
 
@@ -285,7 +287,9 @@ def _check_forward_input(dtype: np.dtype, holomorphic: bool) -> None:
 def _check_reverse_output(dtype: np.dtype, holomorphic: bool) -> None:
     if holomorphic:
         if dtype.kind != "c":
-            raise TypeError(f"jacrev with holomorphic=True requires outputs with complex dtype, but got {dtype.name}.")
+            raise TypeError(
+                f"jacrev with holomorphic=True requires outputs with complex dtype, but got {dtype.name}."
+            )
     elif not issubdtype(dtype, np.floating):
         raise TypeError(
             "jacrev requires real-valued outputs (output dtype that is a sub-dtype of np.floating), but got "

@@ -190,9 +190,7 @@ def _as_struct(x: Any) -> Any:
 
 def _shapes(traced: Traced) -> Any:
     avals = traced.closed.out_avals
-    return tree_unflatten(
-        traced.out_tree, [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals]
-    )
+    return tree_unflatten(traced.out_tree, [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals])
 
 
 def typeof(x: Any) -> ShapedArray:

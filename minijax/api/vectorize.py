@@ -133,7 +133,9 @@ def _batch_size(
             shown = f"axis {axis} of argument {name} of type {aval.dtype}[{','.join(map(str, aval.shape))}]"
             lines.setdefault(aval.shape[axis], []).append(shown)
     if axis_size is not None and any(n != axis_size for n in lines):
-        raise ValueError(f"vmap got axis_size={axis_size}, but arguments are mapped along axes of sizes {sorted(lines)}")
+        raise ValueError(
+            f"vmap got axis_size={axis_size}, but arguments are mapped along axes of sizes {sorted(lines)}"
+        )
     if len(lines) > 1:
         found = "\n".join(f"  * one axis had size {n}: {'; '.join(where)};" for n, where in lines.items())
         raise ValueError(f"vmap got inconsistent sizes for array axes to be mapped:\n{found}")
@@ -142,5 +144,3 @@ def _batch_size(
     if axis_size is None:
         raise ValueError("vmap must have at least one non-None value in in_axes, or axis_size must be given")
     return axis_size
-
-

@@ -52,9 +52,7 @@ def batch_values(
         (results, the position of the batch axis of each, None where it is the same for all).
     """
     env = Environment(jaxpr, consts, args)
-    axis_of: dict[Var, int] = {
-        var: axis for var, axis in zip(jaxpr.invars, axes, strict=True) if axis is not None
-    }
+    axis_of: dict[Var, int] = {var: axis for var, axis in zip(jaxpr.invars, axes, strict=True) if axis is not None}
     with source_of(state.source):
         for eqn, done in zip(jaxpr.eqns, jaxpr.last_uses, strict=True):
             state.source = eqn.source

@@ -59,7 +59,6 @@ def value_and_cotangents(
     return tape.outs, tape.pull(jaxpr.outvars[0].aval.dtype.type(1))
 
 
-
 def _repeated(jaxpr: Jaxpr, nonzero: Sequence[bool]) -> tuple[Callable[..., Any], list[bool]] | None:
     """The differentiated program, if one of this structure was seen before."""
     try:

@@ -35,7 +35,9 @@ class EquationRule:
 
     __slots__ = ("_backward", "_linear", "forward", "num_outs", "num_residuals", "out_nonzero", "single")
 
-    def __init__(self, forward: Callable[..., Any], linear: ClosedJaxpr, num_residuals: int, out_nonzero: Any) -> None:
+    def __init__(
+        self, forward: Callable[..., Any], linear: ClosedJaxpr, num_residuals: int, out_nonzero: Any
+    ) -> None:
         self.forward = forward
         self.num_outs = len(out_nonzero)
         self.num_residuals = num_residuals
@@ -166,9 +168,7 @@ def record_tape(jaxpr: Jaxpr, consts: Sequence[Any], primals: Sequence[Any], non
     return state.context.run(_run, jaxpr, consts, primals, rules, active)  # type: ignore[no-any-return]
 
 
-def _run(
-    jaxpr: Jaxpr, consts: Sequence[Any], primals: Sequence[Any], rules: list[Any], active: set[Var]
-) -> Tape:
+def _run(jaxpr: Jaxpr, consts: Sequence[Any], primals: Sequence[Any], rules: list[Any], active: set[Var]) -> Tape:
     env: dict[Any, Any] = {}
     for var, x in zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *primals), strict=True):
         env[var] = raw(x)

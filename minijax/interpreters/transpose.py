@@ -56,9 +56,7 @@ def transpose_values(
             state.source = eqn.source
             if primitive.transpose is None:
                 raise primitive.missing("transpose")
-            operands = [
-                x if type(x) is Literal else known[x] if x in known else Linear(x.aval) for x in eqn.invars
-            ]
+            operands = [x if type(x) is Literal else known[x] if x in known else Linear(x.aval) for x in eqn.invars]
             for x, part in zip(eqn.invars, primitive.transpose(ct, *operands, **eqn.params), strict=True):
                 if part is not None and type(part) is not Zero and type(x) is Var and x not in known:
                     before = cts.get(x)

@@ -13,15 +13,73 @@ from ..primitives import p
 from ..tree import tree_map
 from ._operands import operand, operands
 
-_UNARY = (
-    "abs acos acosh asin asinh atan atanh bessel_i0e bessel_i1e cbrt ceil clz cos cosh digamma erf erf_inv erfc exp exp2 "
-    "expm1 floor imag is_finite lgamma log log1p logistic neg population_count real rsqrt sign sin sinh sqrt square "
-    "tan tanh"
-).split()
-_NARY = (
-    "add atan2 complex div eq ge gt igamma igammac le lt max min mul ne nextafter polygamma pow rem shift_left "
-    "shift_right_arithmetic shift_right_logical sub zeta"
-).split()
+_UNARY = [
+    "abs",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "bessel_i0e",
+    "bessel_i1e",
+    "cbrt",
+    "ceil",
+    "clz",
+    "cos",
+    "cosh",
+    "digamma",
+    "erf",
+    "erf_inv",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "imag",
+    "is_finite",
+    "lgamma",
+    "log",
+    "log1p",
+    "logistic",
+    "neg",
+    "population_count",
+    "real",
+    "rsqrt",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "tan",
+    "tanh",
+]
+_NARY = [
+    "add",
+    "atan2",
+    "complex",
+    "div",
+    "eq",
+    "ge",
+    "gt",
+    "igamma",
+    "igammac",
+    "le",
+    "lt",
+    "max",
+    "min",
+    "mul",
+    "ne",
+    "nextafter",
+    "polygamma",
+    "pow",
+    "rem",
+    "shift_left",
+    "shift_right_arithmetic",
+    "shift_right_logical",
+    "sub",
+    "zeta",
+]
 _RENAMED = {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"}
 
 __all__ = [

@@ -20,7 +20,9 @@ def cholesky(a: Any, *, symmetrize_input: bool = True) -> Any:
     return p.cholesky(x)
 
 
-def eigh(x: Any, *, lower: bool = True, symmetrize_input: bool = True, sort_eigenvalues: bool = True) -> tuple[Any, Any]:
+def eigh(
+    x: Any, *, lower: bool = True, symmetrize_input: bool = True, sort_eigenvalues: bool = True
+) -> tuple[Any, Any]:
     """(eigenvectors, eigenvalues) of (..., n, n) Hermitian matrices."""
     x = operand(x)
     if symmetrize_input:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..primitives import p
-from ..primitives.collectives import axis_size, bind_collective
+from ..primitives.collectives import axis_size
 from ..tree import tree_map
 from ._operands import canonical_axis, operand, operands
 
@@ -17,7 +17,7 @@ def _over(name: str, x: Any, axis_name: Any) -> Any:
     def reduce(leaf: Any) -> Any:
         leaf = operand(leaf)
         for one in axis_name if isinstance(axis_name, (tuple, list)) else (axis_name,):
-            leaf = bind_collective(name, leaf, axis_name=one)
+            leaf = getattr(p, name)(leaf, axis_name=one)
         return leaf
 
     return tree_map(reduce, x)
@@ -64,16 +64,14 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return tree_map(lambda total: p.div(*operands(total, count)), psum(x, axis_name))
 
 
-def all_gather(
-    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
-) -> Any:
+def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False) -> Any:
     """The values of `x` (a tree) of all examples, stacked along `axis` (concatenated, with `tiled`)."""
     _no_groups(axis_index_groups)
 
     def gather(leaf: Any) -> Any:
         leaf = operand(leaf)
         place = canonical_axis(axis, leaf.ndim + (not tiled))
-        out = bind_collective("all_gather", leaf, axis_name=axis_name, axis=place)
+        out = p.all_gather(leaf, axis_name=axis_name, axis=place)
         if not tiled:
             return out
         shape = (*leaf.shape[:place], out.shape[place] * leaf.shape[place], *leaf.shape[place + 1 :])
@@ -84,7 +82,7 @@ def all_gather(
 
 def axis_index(axis_name: Any) -> Any:
     """The position of this example along a named axis: int32 scalar."""
-    return bind_collective("axis_index", axis_name=axis_name)
+    return p.axis_index(axis_name=axis_name)
 
 
 def _no_groups(groups: Sequence[Any] | None) -> None:

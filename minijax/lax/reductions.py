@@ -14,8 +14,8 @@ from ..primitives import p
 from ..primitives.convolution import ConvDimensionNumbers
 from ._operands import canonical_axes, canonical_axis, operand, operands, static_shape
 
-_REDUCTIONS = "reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor".split()
-_CUMULATIVE = "cumlogsumexp cummax cummin cumprod cumsum".split()
+_REDUCTIONS = ["reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum", "reduce_xor"]
+_CUMULATIVE = ["cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum"]
 
 __all__ = [
     *_REDUCTIONS,
@@ -141,7 +141,9 @@ class _Layout(NamedTuple):
     out: str
 
 
-def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: Any) -> ConvDimensionNumbers:
+def conv_dimension_numbers(
+    lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: Any
+) -> ConvDimensionNumbers:
     """Layouts such as ("NCHW", "OIHW", "NCHW") (the default) or ("NHWC", "HWIO", "NHWC") as axis numbers."""
     if isinstance(dimension_numbers, ConvDimensionNumbers):
         return dimension_numbers
@@ -154,7 +156,9 @@ def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int], d
 
     def axes(text: str, first: str, second: str) -> tuple[int, ...]:
         if len(text) != ndim or sorted(text) != sorted([first, second, *spatial]):
-            raise ValueError(f"convolution layout {text!r} does not fit {dimension_numbers} for {ndim}-dimensional arrays")
+            raise ValueError(
+                f"convolution layout {text!r} does not fit {dimension_numbers} for {ndim}-dimensional arrays"
+            )
         return (text.index(first), text.index(second), *(text.index(c) for c in spatial))
 
     return ConvDimensionNumbers(axes(layout.lhs, "N", "C"), axes(layout.rhs, "O", "I"), axes(layout.out, "N", "C"))
@@ -333,7 +337,9 @@ def reduce_window(
     x = operand(operand_)
     name = _WINDOW_REDUCERS.get(getattr(computation, "__name__", ""))
     if name is None:
-        raise NotImplementedError("reduce_window takes lax.add, lax.max or lax.min; for another computation, stack the windows")
+        raise NotImplementedError(
+            "reduce_window takes lax.add, lax.max or lax.min; for another computation, stack the windows"
+        )
     window = static_shape(window_dimensions)
     strides = static_shape(window_strides)
     ones = (1,) * x.ndim
@@ -341,7 +347,9 @@ def reduce_window(
     base = ones if base_dilation is None else static_shape(base_dilation)
     if isinstance(padding, str):
         sizes = [(n - 1) * d + 1 for n, d in zip(x.shape, base, strict=True)]
-        padding = padtype_to_pads(sizes, [(w - 1) * d + 1 for w, d in zip(window, dilation, strict=True)], strides, padding)
+        padding = padtype_to_pads(
+            sizes, [(w - 1) * d + 1 for w, d in zip(window, dilation, strict=True)], strides, padding
+        )
     out = getattr(p, name)(
         x,
         window_dimensions=window,
@@ -359,7 +367,9 @@ def sort(operand_: Any, dimension: int = -1, is_stable: bool = True, num_keys: i
     """Sort along an axis; of several arrays, the first `num_keys` are the keys."""
     many = isinstance(operand_, (tuple, list))
     arrays = [operand(x) for x in (operand_ if many else (operand_,))]
-    out = p.sort(*arrays, dimension=canonical_axis(dimension, arrays[0].ndim), is_stable=bool(is_stable), num_keys=num_keys)
+    out = p.sort(
+        *arrays, dimension=canonical_axis(dimension, arrays[0].ndim), is_stable=bool(is_stable), num_keys=num_keys
+    )
     return tuple(out) if many else out[0]
 
 
@@ -379,5 +389,3 @@ def top_k(operand_: Any, k: int, *, axis: int = -1) -> list[Any]:
     order = tuple(i for i in range(x.ndim) if i != axis) + (axis,)
     back = tuple(np.argsort(order).tolist())
     return [p.transpose(y, permutation=back) for y in p.top_k(p.transpose(x, permutation=order), k=int(k))]
-
-

@@ -195,7 +195,11 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] |
     """`full` with the shape and dtype of `x` where they are not given."""
     x = operand(x)
     dtype = x.dtype if dtype is None else check_user_dtype(dtype, "full_like")
-    value = Literal(dtype.type(fill_value), ShapedArray((), dtype, x.weak_type)) if np.isscalar(fill_value) else fill_value
+    value = (
+        Literal(dtype.type(fill_value), ShapedArray((), dtype, x.weak_type))
+        if np.isscalar(fill_value)
+        else fill_value
+    )
     shape = x.shape if shape is None else static_shape(shape)
     if type(value) is Literal:
         return p.broadcast_in_dim(value, shape=shape, broadcast_dimensions=())
@@ -207,7 +211,9 @@ def empty(shape: Sequence[int], dtype: Any = None) -> Any:
     return full(shape, 0, np.float32 if dtype is None else dtype)
 
 
-def slice(operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None) -> Any:
+def slice(
+    operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
+) -> Any:
     """A static slice, one (start, limit, stride) per axis."""
     return p.slice(
         operand(operand_),
@@ -217,7 +223,9 @@ def slice(operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[i
     )
 
 
-def slice_in_dim(operand_: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0) -> Any:
+def slice_in_dim(
+    operand_: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
+) -> Any:
     """A static slice of one axis."""
     x = operand(operand_)
     axis = canonical_axis(axis, x.ndim)
@@ -351,7 +359,9 @@ def _scatter(name: str, doc: str) -> Any:
     return apply
 
 
-scatter = _scatter("scatter", "Windows of `operand_` replaced by `updates` (XLA's scatter); of several, the last one stays.")
+scatter = _scatter(
+    "scatter", "Windows of `operand_` replaced by `updates` (XLA's scatter); of several, the last one stays."
+)
 scatter_add = _scatter("scatter_add", "`updates` added to windows of `operand_`.")
 scatter_sub = _scatter("scatter_sub", "`updates` subtracted from windows of `operand_`.")
 scatter_mul = _scatter("scatter_mul", "Windows of `operand_` multiplied by `updates`.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as _numpy
 
 from ..array import Array
-from . import fft as fft, linalg as linalg, methods as _methods, scalar_types as _scalar_types, ufuncs as _ufuncs
+from . import fft as fft, linalg as linalg, methods as _methods, scalar_types as _scalar_types, ufuncs as _ufuncs  # noqa: F401
 from .calculus import (
     diff as diff,
     ediff1d as ediff1d,
@@ -43,8 +43,8 @@ from .creation import (
 )
 from .elementwise import (
     angle as angle,
+    around as around,
     clip as clip,
-    copysign as copysign,
     deg2rad as deg2rad,
     degrees as degrees,
     divmod as divmod,
@@ -54,21 +54,15 @@ from .elementwise import (
     fmax as fmax,
     fmin as fmin,
     fmod as fmod,
-    frexp as frexp,
-    gcd as gcd,
     heaviside as heaviside,
     hypot as hypot,
     i0 as i0,
     imag as imag,
-    lcm as lcm,
-    ldexp as ldexp,
-    log10 as log10,
     log2 as log2,
+    log10 as log10,
     logaddexp as logaddexp,
     logaddexp2 as logaddexp2,
     mod as mod,
-    modf as modf,
-    nan_to_num as nan_to_num,
     power as power,
     rad2deg as rad2deg,
     radians as radians,
@@ -78,7 +72,6 @@ from .elementwise import (
     rint as rint,
     round as round,
     sinc as sinc,
-    spacing as spacing,
 )
 from .exchange import (
     array_repr as array_repr,
@@ -96,6 +89,10 @@ from .exchange import (
     load as load,
     save as save,
     savez as savez,
+)
+from .functional import (
+    apply_over_axes as apply_over_axes,
+    put as put,
 )
 from .grids import (
     c_ as c_,
@@ -269,6 +266,26 @@ from .reductions import (
     sum as sum,
     var as var,
 )
+from .representation import (
+    copysign as copysign,
+    frexp as frexp,
+    gcd as gcd,
+    lcm as lcm,
+    ldexp as ldexp,
+    modf as modf,
+    nan_to_num as nan_to_num,
+    spacing as spacing,
+)
+from .scalar_types import (
+    can_cast as can_cast,
+    dtype as dtype,
+    finfo as finfo,
+    iinfo as iinfo,
+    isdtype as isdtype,
+    issubdtype as issubdtype,
+    promote_types as promote_types,
+    result_type as result_type,
+)
 from .searching import (
     argmax as argmax,
     argmin as argmin,
@@ -316,18 +333,7 @@ from .statistics import (
     percentile as percentile,
     quantile as quantile,
 )
-from .scalar_types import (
-    can_cast as can_cast,
-    dtype as dtype,
-    finfo as finfo,
-    iinfo as iinfo,
-    isdtype as isdtype,
-    issubdtype as issubdtype,
-    promote_types as promote_types,
-    result_type as result_type,
-)
 from .ufuncs import (
-    abs_ as abs,
     absolute as absolute,
     ceil as ceil,
     conj as conj,
@@ -344,6 +350,7 @@ from .ufuncs import (
 )
 
 ndarray = Array
+abs = _ufuncs.abs_
 pi = _numpy.pi
 e = _numpy.e
 euler_gamma = _numpy.euler_gamma
@@ -367,4 +374,4 @@ bitwise_not = bitwise_invert = _ufuncs.invert
 bitwise_left_shift = _ufuncs.left_shift
 bitwise_right_shift = right_shift
 
-from . import dispatch as _dispatch  # noqa: E402  (last: it asks this module by name)
+from . import dispatch as _dispatch  # noqa: E402, F401  (last: it asks this module by name)

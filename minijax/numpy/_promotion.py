@@ -34,6 +34,7 @@ __all__ = [
     "common_dtype",
     "literal",
     "literals",
+    "plain_pair",
     "promoted",
     "promoted_inexact",
     "promoted_numeric",
@@ -91,6 +92,23 @@ def _int(y: int) -> Any:
 def literal(y: Any, dtype: np.dtype, weak: bool = False) -> Literal:
     """A scalar as a literal of `dtype`."""
     return Literal(_converted(y, dtype), ShapedArray((), dtype, weak))
+
+
+def plain_pair(x: Any, y: Any) -> tuple[Any, Any] | None:
+    """Two arrays of one dtype, or an array and a Python number that takes its dtype; None: promotion has to decide."""
+    kind, other = type(x), type(y)
+    if kind is Array or kind is Tracer:
+        dtype = x.aval.dtype
+        if other is Array or other is Tracer:
+            return (x, y) if y.aval.dtype is dtype else None
+        if other is float or other is int:
+            scalar = literals.get((dtype, other, y if y else repr(y))) or weak_scalar(y, dtype)
+            return None if scalar is None else (x, scalar)
+    elif (kind is float or kind is int) and (other is Array or other is Tracer):
+        dtype = y.aval.dtype
+        scalar = literals.get((dtype, kind, x if x else repr(x))) or weak_scalar(x, dtype)
+        return None if scalar is None else (scalar, y)
+    return None
 
 
 def checked(name: str, *args: Any) -> list[Any]:

@@ -81,7 +81,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int | None = N
         edge_order: 1 (the only one).
     """
     if edge_order not in (None, 1):
-        raise NotImplementedError("The 'edge_order' argument to jnp.gradient is not supported: differences at the ends are of order 1.")
+        raise NotImplementedError(
+            "The 'edge_order' argument to jnp.gradient is not supported: differences at the ends are of order 1."
+        )
     f = as_array("gradient", f)
     f = as_dtype(f, to_inexact_dtype(f.aval.dtype))
     axes = canonical_axes(axis, f.aval.ndim)
@@ -91,9 +93,11 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int | None = N
     if len(spacing) != len(axes):
         raise TypeError(f"Invalid number of spacing arguments {len(varargs)} for {len(axes)} axes")
     if any(f.aval.shape[i] < 2 for i in axes):
-        raise ValueError("Shape of array too small to calculate a numerical gradient, at least 2 elements are required.")
+        raise ValueError(
+            "Shape of array too small to calculate a numerical gradient, at least 2 elements are required."
+        )
     out = [_slopes(f, i, h) for i, h in zip(axes, spacing, strict=True)]
-    return out[0] if axis is None and len(axes) == 1 or isinstance(axis, int) else out
+    return out[0] if (axis is None and len(axes) == 1) or isinstance(axis, int) else out
 
 
 def _slopes(f: Any, axis: int, spacing: Any) -> Any:
@@ -109,7 +113,9 @@ def _slopes(f: Any, axis: int, spacing: Any) -> Any:
     rises = p.sub(_cut(f, axis, 1, None), _cut(f, axis, 0, -1))
     slopes = p.div(*promoted("gradient", rises, gaps))
     left, right = _cut(gaps, axis, 0, -1), _cut(gaps, axis, 1, None)
-    weighted = [p.mul(*promoted("gradient", _cut(slopes, axis, *cut), w)) for cut, w in (((0, -1), right), ((1, None), left))]
+    weighted = [
+        p.mul(*promoted("gradient", _cut(slopes, axis, *cut), w)) for cut, w in (((0, -1), right), ((1, None), left))
+    ]
     middle = p.div(*promoted("gradient", p.add(*weighted), p.add(left, right)))
     return p.concatenate(_cut(slopes, axis, 0, 1), middle, _cut(slopes, axis, -1, None), dimension=axis)
 
@@ -138,9 +144,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return p.mul(total, like(total, 0.5))
 
 
-def interp(
-    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
-) -> Any:
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Piecewise linear interpolation.
 
     Args:
@@ -176,16 +180,22 @@ def interp(
     out = select(flat, y0, line)
     if period is None:
         if not _extrapolates(left):
-            out = where(x < xp[0], fp[0] if left is None else as_dtype(checked("interp", left)[0], out.aval.dtype), out)
+            out = where(
+                x < xp[0], fp[0] if left is None else as_dtype(checked("interp", left)[0], out.aval.dtype), out
+            )
         if not _extrapolates(right):
-            out = where(x > xp[-1], fp[-1] if right is None else as_dtype(checked("interp", right)[0], out.aval.dtype), out)
+            out = where(
+                x > xp[-1], fp[-1] if right is None else as_dtype(checked("interp", right)[0], out.aval.dtype), out
+            )
     return out
 
 
 def _extrapolates(side: Any) -> bool:
     if isinstance(side, str):
         if side != "extrapolate":
-            raise ValueError("the only valid string value of `left` and `right` is 'extrapolate', but got: " + repr(side))
+            raise ValueError(
+                "the only valid string value of `left` and `right` is 'extrapolate', but got: " + repr(side)
+            )
         return True
     return False
 
@@ -228,4 +238,3 @@ def unwrap(p_: Any, discont: Any = None, axis: int = -1, period: Any = 2 * math.
 def like_zero(x: Any) -> Any:
     """Zeros like `x`."""
     return p.sub(x, x)
-

@@ -215,12 +215,20 @@ def _stack_levels(x: Any, dtype: np.dtype) -> Any:
             f"{sorted(shapes)}"
         )
     shape = parts[0].aval.shape
-    rows = [p.broadcast_in_dim(v, shape=(1, *shape), broadcast_dimensions=tuple(range(1, len(shape) + 1))) for v in parts]
+    rows = [
+        p.broadcast_in_dim(v, shape=(1, *shape), broadcast_dimensions=tuple(range(1, len(shape) + 1))) for v in parts
+    ]
     return p.concatenate(*rows, dimension=0) if len(rows) > 1 else rows[0]
 
 
 def asarray(
-    a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None, device: Any = None, out_sharding: Any = None
+    a: Any,
+    dtype: Any = None,
+    order: str | None = None,
+    *,
+    copy: bool | None = None,
+    device: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """`array`, without a copy where possible.
 
@@ -305,7 +313,9 @@ def _float_or(dtype: Any, name: str) -> np.dtype:
 def _like(name: str, a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     if not hasattr(a, "dtype") or not hasattr(a, "shape"):
         (a,) = checked(name, a)
-    found, weak = (canonicalize_dtype(a.dtype), bool(getattr(a, "weak_type", False))) if hasattr(a, "dtype") else typed(a)
+    found, weak = (
+        (canonicalize_dtype(a.dtype), bool(getattr(a, "weak_type", False))) if hasattr(a, "dtype") else typed(a)
+    )
     wanted = user_dtype(dtype, name, 5)
     value = as_dtype(value, wanted or found, weak and wanted is None)
     return _filled(value, tuple(getattr(a, "shape", ())) if shape is None else static_shape(shape))
@@ -321,7 +331,9 @@ def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = Non
     return _like("ones_like", a, 1, dtype, shape)
 
 
-def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
+def empty_like(
+    prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Zeros of the shape and dtype of `prototype`, unless given."""
     return _like("empty_like", prototype, 0, dtype, shape)
 
@@ -408,7 +420,9 @@ def linspace(
     parts = num - 1 if endpoint else num
     fraction = _wrapped((np.arange(num) / max(parts, 1)).astype(x.aval.dtype))
     fraction = p.broadcast_in_dim(fraction, shape=(num, *shape), broadcast_dimensions=(0,))
-    full_x, full_y = (p.broadcast_in_dim(v, shape=(num, *shape), broadcast_dimensions=tuple(range(1 + len(shape)))) for v in (x, y))
+    full_x, full_y = (
+        p.broadcast_in_dim(v, shape=(num, *shape), broadcast_dimensions=tuple(range(1 + len(shape)))) for v in (x, y)
+    )
     out = p.add(p.mul(full_x, p.sub(like(fraction, 1), fraction)), p.mul(full_y, fraction))
     if endpoint and num > 1:  # the last one exactly
         last = _wrapped(np.arange(num) == num - 1)
@@ -418,7 +432,7 @@ def linspace(
     out = p.convert_element_type(out, new_dtype=wanted, weak_type=False)
     axis = canonical_axis(axis, out.aval.ndim)
     if axis:
-        order = [i for i in range(1, out.aval.ndim)]
+        order = list(range(1, out.aval.ndim))
         order.insert(axis, 0)
         out = p.transpose(out, permutation=tuple(order))
     if not retstep:

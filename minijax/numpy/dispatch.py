@@ -39,7 +39,11 @@ def _is_known(x: Any) -> bool:
 
 def _no_counterpart(called: str, why: str, do: str) -> TracerArrayConversionError:
     return TracerArrayConversionError(
-        teach(f"{called} was called on a traced value: the conversion method __array__() is not possible", why=why, do=do)
+        teach(
+            f"{called} was called on a traced value: the conversion method __array__() is not possible",
+            why=why,
+            do=do,
+        )
     )
 
 
@@ -81,7 +85,9 @@ def _called(function: Callable[..., Any], arrays: list[Any], options: dict[str, 
     for ignored in ("casting", "order", "subok", "signature"):
         options.pop(ignored, None)
     if options.pop("where", True) is not True or options:
-        raise _no_counterpart(f"{called} with where=", "elements left out would be undefined", "minijax.numpy.where(mask, f(x), other)")
+        raise _no_counterpart(
+            f"{called} with where=", "elements left out would be undefined", "minijax.numpy.where(mask, f(x), other)"
+        )
     out = function(*arrays)
     return out if dtype is None else mnp.astype(out, dtype)
 
@@ -99,7 +105,9 @@ def _method(
     if method == "outer":
         x, y = map(mnp.asarray, arrays)
         return function(mnp.reshape(x, x.shape + (1,) * y.ndim), y)
-    raise _no_counterpart(called, "this method of the ufunc has no counterpart", "write it with minijax.numpy or minijax.lax")
+    raise _no_counterpart(
+        called, "this method of the ufunc has no counterpart", "write it with minijax.numpy or minijax.lax"
+    )
 
 
 def array_function(self: Tracer, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

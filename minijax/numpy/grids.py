@@ -157,9 +157,11 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
     a = as_array("fill_diagonal", a)
     n = min(a.aval.shape)
     value = as_dtype(checked("fill_diagonal", array(val) if isinstance(val, (list, tuple)) else val)[0], a.aval.dtype)
-    value = p.broadcast_in_dim(
-        ravel(as_array("fill_diagonal", value)), shape=(n,), broadcast_dimensions=(0,)
-    ) if value.aval.size == 1 else ravel(value)[:n]
+    value = (
+        p.broadcast_in_dim(ravel(as_array("fill_diagonal", value)), shape=(n,), broadcast_dimensions=(0,))
+        if value.aval.size == 1
+        else ravel(value)[:n]
+    )
     index = np.arange(n)
     return a.at[tuple(index for _ in a.aval.shape)].set(value)
 
@@ -215,7 +217,9 @@ def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
     sizes = static_shape(dimensions)
     if sparse:
         return tuple(
-            reshape(p.iota(dtype=wanted, shape=(n,), dimension=0), tuple(n if i == d else 1 for i in range(len(sizes))))
+            reshape(
+                p.iota(dtype=wanted, shape=(n,), dimension=0), tuple(n if i == d else 1 for i in range(len(sizes)))
+            )
             for d, n in enumerate(sizes)
         )
     if not sizes:
@@ -236,7 +240,9 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         raise ValueError(f"Valid values for indexing are 'xy' and 'ij', got {indexing}")
     vectors = [as_array("meshgrid", x, i) for i, x in enumerate(xi)]
     if any(v.aval.ndim > 1 for v in vectors):
-        raise ValueError("Arguments to jax.numpy.meshgrid must be 1D, got shapes " + str([v.aval.shape for v in vectors]))
+        raise ValueError(
+            "Arguments to jax.numpy.meshgrid must be 1D, got shapes " + str([v.aval.shape for v in vectors])
+        )
     vectors = [ravel(v) for v in vectors]
     order = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
@@ -255,10 +261,14 @@ def ix_(*args: Any) -> tuple[Any, ...]:
     """Open index arrays: `x[ix_(rows, columns)]` is the block of these rows and columns."""
     vectors = [as_array("ix_", array(a) if isinstance(a, (list, tuple)) else a, i) for i, a in enumerate(args)]
     if any(v.aval.ndim != 1 for v in vectors):
-        raise ValueError("Arguments to jax.numpy.ix_ must be 1-dimensional, got shapes " + str([v.aval.shape for v in vectors]))
+        raise ValueError(
+            "Arguments to jax.numpy.ix_ must be 1-dimensional, got shapes " + str([v.aval.shape for v in vectors])
+        )
     vectors = [nonzero(v)[0] if v.aval.dtype.kind == "b" else v for v in vectors]
     return tuple(
-        p.broadcast_in_dim(v, shape=tuple(v.aval.size if i == d else 1 for i in range(len(vectors))), broadcast_dimensions=(d,))
+        p.broadcast_in_dim(
+            v, shape=tuple(v.aval.size if i == d else 1 for i in range(len(vectors))), broadcast_dimensions=(d,)
+        )
         for d, v in enumerate(vectors)
     )
 
@@ -369,7 +379,10 @@ class Concatenator:
         items = key if isinstance(key, tuple) else (key,)
         if items and isinstance(items[0], str):
             raise NotImplementedError("string directives of r_ and c_ are not supported: use concatenate")
-        arrays = [_points(i) if isinstance(i, slice) else atleast_1d(array(i) if isinstance(i, (list, tuple)) else i) for i in items]
+        arrays = [
+            _points(i) if isinstance(i, slice) else atleast_1d(array(i) if isinstance(i, (list, tuple)) else i)
+            for i in items
+        ]
         if self.columns:
             return concatenate([expand_dims(a, 1) if a.ndim == 1 else a for a in arrays], axis=-1)
         return concatenate(arrays, axis=0)
@@ -377,4 +390,3 @@ class Concatenator:
 
 r_ = Concatenator(False)
 c_ = Concatenator(True)
-

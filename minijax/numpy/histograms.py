@@ -49,7 +49,9 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     return linspace(low, high, int(bins) + 1, dtype=dtype)
 
 
-def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None) -> tuple[Any, Any]:
+def histogram(
+    a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
+) -> tuple[Any, Any]:
     """Counts of samples in bins.
 
     Args:
@@ -89,7 +91,7 @@ def histogramdd(
     sample = stack(list(sample), axis=1) if isinstance(sample, (list, tuple)) else as_array("histogramdd", sample)
     if sample.aval.ndim != 2:
         sample = reshape(sample, (-1, 1))
-    count, dims = sample.aval.shape
+    dims = sample.aval.shape[1]
     if isinstance(bins, (list, tuple)) or getattr(bins, "ndim", 0):
         if len(bins) != dims:
             raise ValueError("should be a bin for each dimension.")

@@ -5,6 +5,7 @@ In: arrays or sequences of them. Out: arrays or lists of them. Counts and places
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -206,10 +207,9 @@ def _split(name: str, ary: Any, indices_or_sections: Any, axis: int, uneven: boo
         sizes = [n // count + (i < n % count) for i in range(count)]
     else:
         cuts = [0, *[min(max(c + n if c < 0 else c, 0), n) for c in places.tolist()], n]
-        if any(b < a for a, b in zip(cuts, cuts[1:])):  # NumPy's parts may overlap then
-            starts = cuts[:-1]
-            return [_cut(ary, axis, a, max(a, b)) for a, b in zip(starts, cuts[1:])]
-        sizes = [b - a for a, b in zip(cuts, cuts[1:])]
+        if any(b < a for a, b in pairwise(cuts)):  # NumPy's parts may overlap then
+            return [_cut(ary, axis, a, max(a, b)) for a, b in pairwise(cuts)]
+        sizes = [b - a for a, b in pairwise(cuts)]
     return list(p.split(ary, sizes=tuple(sizes), axis=axis))
 
 
@@ -283,7 +283,9 @@ def repeat(
         )
         return reshape(out, tuple(m * k if i == axis else m for i, m in enumerate(a.aval.shape)))
     if times.size not in (1, n):
-        raise ValueError(f"repeat 'repeats' parameter cannot be broadcast to (axis size {n}), got shape {times.shape}")
+        raise ValueError(
+            f"repeat 'repeats' parameter cannot be broadcast to (axis size {n}), got shape {times.shape}"
+        )
     index = np.repeat(np.arange(n), np.broadcast_to(times, (n,)))
     if total_repeat_length is not None:
         filled = np.full(total_repeat_length, index[-1] if index.size else 0)
@@ -295,7 +297,11 @@ def repeat(
 def _repeat_traced(a: Any, repeats: Any, axis: int, total: int) -> Any:
     """The source of place k is the number of running sums of `repeats` that are <= k."""
     n = a.aval.shape[axis]
-    ends = p.cumsum(p.broadcast_in_dim(repeats, shape=(n,), broadcast_dimensions=tuple(range(repeats.aval.ndim))), axis=0, reverse=False)
+    ends = p.cumsum(
+        p.broadcast_in_dim(repeats, shape=(n,), broadcast_dimensions=tuple(range(repeats.aval.ndim))),
+        axis=0,
+        reverse=False,
+    )
     places = p.iota(dtype=ends.aval.dtype, shape=(total, n), dimension=0)
     passed = p.le(p.broadcast_in_dim(ends, shape=(total, n), broadcast_dimensions=(1,)), places)
     index = p.reduce_sum(p.convert_element_type(passed, new_dtype=ends.aval.dtype, weak_type=False), axes=(1,))
@@ -355,4 +361,3 @@ def trim_zeros(filt: Any, trim: str = "fb") -> Any:
     start = int(nonzero[0]) if nonzero.size and "f" in trim.lower() else 0
     stop = int(nonzero[-1]) + 1 if nonzero.size and "b" in trim.lower() else len(values)
     return _cut(filt, 0, start, stop if nonzero.size else 0)
-

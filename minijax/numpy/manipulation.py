@@ -213,7 +213,9 @@ def expand_dims(a: Any, axis: Any) -> Any:
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Without axes of size 1: all of them, or `axis`."""
     a = as_array("squeeze", a)
-    axes = tuple(i for i, n in enumerate(a.aval.shape) if n == 1) if axis is None else canonical_axes(axis, a.aval.ndim)
+    axes = (
+        tuple(i for i, n in enumerate(a.aval.shape) if n == 1) if axis is None else canonical_axes(axis, a.aval.ndim)
+    )
     return p.squeeze(a, dimensions=tuple(sorted(axes))) if axes else a
 
 
@@ -222,7 +224,9 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     try:
         return tuple(np.broadcast_shapes(*[static_shape(s) for s in shapes]))
     except ValueError:
-        raise ValueError(f"Incompatible shapes for broadcasting: shapes={[tuple(static_shape(s)) for s in shapes]}") from None
+        raise ValueError(
+            f"Incompatible shapes for broadcasting: shapes={[tuple(static_shape(s)) for s in shapes]}"
+        ) from None
 
 
 def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Any:
@@ -332,7 +336,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         return reshape(roll(ravel(a), shift, 0), a.aval.shape)
     axes = [canonical_axis(i, a.aval.ndim) for i in (axis if isinstance(axis, (tuple, list)) else (axis,))]
     if type(shift) is Tracer:
-        shifts = [shift] * len(axes) if not shift.aval.ndim else [p.squeeze(row, dimensions=(0,)) for row in _rows(shift)]
+        shifts = (
+            [shift] * len(axes) if not shift.aval.ndim else [p.squeeze(row, dimensions=(0,)) for row in _rows(shift)]
+        )
     else:
         shifts = np.broadcast_to(np.asarray(shift), (len(axes),) if np.ndim(shift) <= 1 else np.shape(shift)).tolist()
     for i, by in zip(axes, shifts, strict=True):

@@ -91,7 +91,9 @@ def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
         out = p.bitcast_convert_type(self, new_dtype=wanted)
         return manipulation.reshape(out, (*shape[:-1], shape[-1] * (old // new)))
     if shape[-1] * old % new:
-        raise ValueError("When changing to a larger dtype, its size must be a divisor of the total size in bytes of the last axis.")
+        raise ValueError(
+            "When changing to a larger dtype, its size must be a divisor of the total size in bytes of the last axis."
+        )
     grouped = manipulation.reshape(self, (*shape[:-1], shape[-1] * old // new, new // old))
     return p.bitcast_convert_type(grouped, new_dtype=wanted)
 
@@ -288,5 +290,7 @@ PROPERTIES: dict[str, Callable[[Any], Any]] = {
 operators.install(METHODS, PROPERTIES)
 # Concrete arrays have these already.
 operators.install(
-    {"__format__": format_tracer, "__iter__": indexing.iterate, "__len__": length, "__setitem__": set_item}, {}, only=Tracer
+    {"__format__": format_tracer, "__iter__": indexing.iterate, "__len__": length, "__setitem__": set_item},
+    {},
+    only=Tracer,
 )

@@ -90,7 +90,9 @@ def _counted(a: Any, where: Any) -> Any:
     return mask if where is None else reductions.masked("nanmean", mask, where, literal(False, np.dtype(bool)))
 
 
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None) -> Any:
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, where: Any = None
+) -> Any:
     """Mean of the elements that are not nan."""
     refuse_out("nanmean", out)
     a = reductions.as_inexact_of("nanmean", a, dtype)
@@ -155,4 +157,3 @@ def _argument(name: str, function: Callable[..., Any], largest: bool) -> Callabl
 
 nanargmax = _argument("nanargmax", argmax, False)
 nanargmin = _argument("nanargmin", argmin, True)
-

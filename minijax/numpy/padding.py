@@ -15,9 +15,9 @@ from ..dtypes import scalar_dtype
 from ..primitives import p
 from . import reductions, statistics
 from ._promotion import as_array, as_dtype, checked, literal
+from .creation import linspace
 from .indexing import take
 from .joining import concatenate
-from .creation import linspace
 
 __all__ = ["pad"]
 
@@ -145,7 +145,11 @@ def _odd(array: Any, axis: int, before: int, after: int, mode: str) -> Any:
     weights = np.stack([np.pad(row, (before, after), mode=mode, reflect_type="odd") for row in np.eye(n)])  # type: ignore[call-overload]
     matrix = wrap(weights.astype(array.aval.dtype))
     out = p.dot_general(
-        array, matrix, dimension_numbers=(((axis,), (0,)), ((), ())), precision=None, preferred_element_type=array.aval.dtype
+        array,
+        matrix,
+        dimension_numbers=(((axis,), (0,)), ((), ())),
+        precision=None,
+        preferred_element_type=array.aval.dtype,
     )
     order = list(range(array.aval.ndim - 1))
     order.insert(axis, array.aval.ndim - 1)
@@ -194,5 +198,3 @@ def _statistic(array: Any, widths: list[tuple[int, int]], statistic: Callable[..
             parts = [border, *parts] if front else [*parts, border]
         array = concatenate(parts, axis)
     return array
-
-

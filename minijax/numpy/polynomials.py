@@ -64,7 +64,8 @@ def _aligned(name: str, a: Any, b: Any) -> tuple[Any, Any]:
     dtype, _ = common_dtype(values)
     n = max(v.aval.shape[0] for v in values)
     x, y = (
-        primitives.pad(as_dtype(v, dtype), literal(0, dtype), padding_config=((n - v.aval.shape[0], 0, 0),)) for v in values
+        primitives.pad(as_dtype(v, dtype), literal(0, dtype), padding_config=((n - v.aval.shape[0], 0, 0),))
+        for v in values
     )
     return x, y
 
@@ -164,7 +165,9 @@ def roots(p: Any, *, strip_zeros: bool = True) -> Any:
     (coefficients,) = promoted_inexact_each("roots", [_vector("roots", p)])
     zero_roots = 0
     if strip_zeros:
-        values = np.asarray(concretize(coefficients, "value", "roots") if type(coefficients) is Tracer else coefficients)
+        values = np.asarray(
+            concretize(coefficients, "value", "roots") if type(coefficients) is Tracer else coefficients
+        )
         nonzero = np.flatnonzero(values)
         if not nonzero.size:
             return zeros(0, np.result_type(values.dtype, np.complex64))
@@ -217,5 +220,3 @@ def polyfit(
         factor = residuals / (x.aval.size - (deg + 1))
         return c, base * factor if y.aval.ndim == 1 else base[:, :, None] * factor
     return c
-
-

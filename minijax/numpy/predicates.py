@@ -16,7 +16,7 @@ from ..ir import Tracer
 from ..primitives import p
 from ..primitives._ops import like
 from ._promotion import BOOL, SCALAR_TYPES, as_array, as_dtype, checked, literal, promoted, promoted_inexact, typed
-from .elementwise import _sign_bit
+from .representation import sign_bit
 from .ufuncs import equal, logical_and, logical_not
 
 __all__ = [
@@ -96,7 +96,7 @@ def signbit(x: Any, /) -> Any:
         raise ValueError("jax.numpy.signbit is not well defined for complex inputs.")
     if x.aval.dtype.kind == "b":
         return _constant(x, False)
-    return p.lt(x, like(x, 0)) if x.aval.dtype.kind in "iu" else _sign_bit(x)
+    return p.lt(x, like(x, 0)) if x.aval.dtype.kind in "iu" else sign_bit(x)
 
 
 def iscomplex(x: Any) -> Any:

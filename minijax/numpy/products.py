@@ -65,7 +65,9 @@ def contract(x: Any, y: Any, contracting: Any, batch: Any = ((), ()), wanted: An
     )
 
 
-def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
+def dot(
+    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None
+) -> Any:
     """Product of vectors and matrices: over the last axis of `a` and the last but one of `b`.
 
     Args:
@@ -90,7 +92,9 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
     return contract(x, y, ((x.aval.ndim - 1,), (last,)), wanted=wanted)
 
 
-def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None) -> Any:
+def matmul(
+    a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None
+) -> Any:
     """Matrix product of the last two axes; the others broadcast.
 
     Args:
@@ -175,7 +179,9 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, prefer
     x, y = (as_array("vecdot", v, i) for i, v in enumerate((x1, x2)))
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     if x.aval.shape[-1] != y.aval.shape[-1]:
-        raise ValueError(f"vecdot requires equal sizes along axis {axis}, got {x.aval.shape[-1]} and {y.aval.shape[-1]}")
+        raise ValueError(
+            f"vecdot requires equal sizes along axis {axis}, got {x.aval.shape[-1]} and {y.aval.shape[-1]}"
+        )
     out = matmul(expand_dims(_conjugated(x), -2), expand_dims(y, -1), preferred_element_type=preferred_element_type)
     return p.squeeze(out, dimensions=(out.aval.ndim - 2, out.aval.ndim - 1))
 
@@ -185,7 +191,9 @@ def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any 
     x, y = _operands("inner", a, b)
     if not x.aval.ndim or not y.aval.ndim:
         return p.mul(x, y)
-    return contract(x, y, ((x.aval.ndim - 1,), (y.aval.ndim - 1,)), wanted=user_dtype(preferred_element_type, "inner"))
+    return contract(
+        x, y, ((x.aval.ndim - 1,), (y.aval.ndim - 1,)), wanted=user_dtype(preferred_element_type, "inner")
+    )
 
 
 def outer(a: Any, b: Any, out: None = None) -> Any:
@@ -202,7 +210,13 @@ def outer(a: Any, b: Any, out: None = None) -> Any:
 
 
 def tensordot(
-    a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None, out_sharding: Any = None
+    a: Any,
+    b: Any,
+    axes: Any = 2,
+    *,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Sums of products over several axes.
 
@@ -313,7 +327,9 @@ def einsum(
     sizes: dict[str, int] = {}
     for term, value in zip(names, values, strict=True):
         if len(term) != value.aval.ndim:
-            raise ValueError(f"einsum: operand of shape {value.aval.shape} has {value.aval.ndim} axes, but subscripts {term!r}")
+            raise ValueError(
+                f"einsum: operand of shape {value.aval.shape} has {value.aval.ndim} axes, but subscripts {term!r}"
+            )
         for name, n in zip(term, value.aval.shape, strict=True):
             if sizes.setdefault(name, n) != n:
                 if 1 not in (sizes[name], n):
@@ -366,7 +382,9 @@ def _contract_all(names: list[str], values: list[Any], result: str, sizes: dict[
         value = p.reduce_sum(value, axes=summed)
         term = "".join(name for name in term if name in result)
     if len(term) < len(result):
-        raise ValueError(f"einsum: output subscript {next(n for n in result if n not in term)!r} is not among the inputs")
+        raise ValueError(
+            f"einsum: output subscript {next(n for n in result if n not in term)!r} is not among the inputs"
+        )
     return transpose(value, [term.index(name) for name in result])
 
 
@@ -448,8 +466,8 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
     return _sliding("convolve", a, v, mode, True)
 
 
-def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def correlate(
+    a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """Correlation of two vectors: c[k] = sum_n a[n + k] conj(v[n])."""
     return _sliding("correlate", a, v, mode, False)
-
-

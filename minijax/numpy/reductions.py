@@ -155,8 +155,10 @@ def _extremum(name: str, primitive_name: str, combine_name: str, largest: bool, 
         axes = canonical_axes(axis, a.aval.ndim)
         if where is not None:
             if initial is None:
-                raise ValueError(f"reduction operation {name} does not have an identity, so to use a where mask one has to "
-                                 "specify 'initial'")
+                raise ValueError(
+                    f"reduction operation {name} does not have an identity, so to use a where mask one has to "
+                    "specify 'initial'"
+                )
             a = masked(name, a, where, extreme_value(a.aval.dtype, largest))
         if initial is None and not math.prod(a.aval.shape[i] for i in axes):
             raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
@@ -234,7 +236,9 @@ def as_inexact_of(name: str, a: Any, dtype: Any) -> Any:
     """`a` as floats, or in the dtype asked for."""
     a = as_array(name, a)
     wanted = user_dtype(dtype, name, 5)
-    return as_dtype(a, wanted if wanted is not None and issubdtype(wanted, np.inexact) else to_inexact_dtype(a.aval.dtype))
+    return as_dtype(
+        a, wanted if wanted is not None and issubdtype(wanted, np.inexact) else to_inexact_dtype(a.aval.dtype)
+    )
 
 
 def quotient(x: Any, count: Any) -> Any:
@@ -242,7 +246,9 @@ def quotient(x: Any, count: Any) -> Any:
     return p.div(x, like(x, count) if isinstance(count, (int, float)) else as_dtype(count, x.aval.dtype))
 
 
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None
+) -> Any:
     """Arithmetic mean along axes.
 
     Args:
@@ -263,7 +269,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     wanted = user_dtype(dtype, "mean")
     a = as_inexact_of("mean", a, wanted)
     axes = canonical_axes(axis, a.aval.ndim)
-    result = quotient(sum(a, axis=axes, keepdims=keepdims, where=where), element_count("mean", a, axes, where, keepdims))
+    result = quotient(
+        sum(a, axis=axes, keepdims=keepdims, where=where), element_count("mean", a, axes, where, keepdims)
+    )
     return result if wanted is None else as_dtype(result, wanted)
 
 
@@ -402,7 +410,9 @@ def _cumulative(name: str, function: Callable[..., Any], neutral: int) -> Callab
         x = as_array(name, x)
         if axis is None:
             if x.aval.ndim != 1:
-                raise ValueError(f"The input array has rank {x.aval.ndim}, however axis was not set to an explicit value.")
+                raise ValueError(
+                    f"The input array has rank {x.aval.ndim}, however axis was not set to an explicit value."
+                )
             axis = 0
         wanted = user_dtype(dtype, name) or _summed_dtype(x.aval.dtype, True)
         out = function(as_dtype(x, wanted), axis=axis)
@@ -412,10 +422,11 @@ def _cumulative(name: str, function: Callable[..., Any], neutral: int) -> Callab
         return p.pad(out, literal(neutral, wanted), padding_config=config)
 
     accumulate.__name__ = accumulate.__qualname__ = name
-    accumulate.__doc__ = f"`{name[11:]}` running along `axis`, with {neutral} in front if `include_initial` (array API)."
+    accumulate.__doc__ = (
+        f"`{name[11:]}` running along `axis`, with {neutral} in front if `include_initial` (array API)."
+    )
     return accumulate
 
 
 cumulative_sum = _cumulative("cumulative_sum", cumsum, 0)
 cumulative_prod = _cumulative("cumulative_prod", cumprod, 1)
-

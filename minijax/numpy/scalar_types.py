@@ -67,18 +67,51 @@ class ScalarType(type):
 
 def _scalar_type(name: str, dtype: Any) -> ScalarType:
     found = np.dtype(dtype)
-    return ScalarType(name, (object,), {"dtype": found, "__doc__": f"Arrays of dtype {found.name}, and that dtype.", "__module__": __name__})
+    return ScalarType(
+        name,
+        (object,),
+        {"dtype": found, "__doc__": f"Arrays of dtype {found.name}, and that dtype.", "__module__": __name__},
+    )
 
 
 SCALARS: dict[str, ScalarType] = {}
-for _name in (
-    "bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
-):
+for _name in [
+    "bool_",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]:
     SCALARS[_name] = _scalar_type(_name, getattr(np, _name))
-for _name in (
-    "bfloat16 float8_e3m4 float8_e4m3 float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
-    "float8_e8m0fnu float4_e2m1fn float6_e2m3fn float6_e3m2fn int2 int4 uint2 uint4 int1 uint1"
-).split():
+for _name in [
+    "bfloat16",
+    "float8_e3m4",
+    "float8_e4m3",
+    "float8_e4m3b11fnuz",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float4_e2m1fn",
+    "float6_e2m3fn",
+    "float6_e3m2fn",
+    "int2",
+    "int4",
+    "uint2",
+    "uint4",
+    "int1",
+    "uint1",
+]:
     if hasattr(ml_dtypes, _name):
         SCALARS[_name] = _scalar_type(_name, getattr(ml_dtypes, _name))
 for _alias, _name in (
@@ -97,9 +130,19 @@ for _alias, _name in (
 # NumPy's abstract types, for issubdtype
 ABSTRACT = {
     name: getattr(np, name)
-    for name in (
-        "character complexfloating flexible floating generic inexact integer number object_ signedinteger unsignedinteger"
-    ).split()
+    for name in [
+        "character",
+        "complexfloating",
+        "flexible",
+        "floating",
+        "generic",
+        "inexact",
+        "integer",
+        "number",
+        "object_",
+        "signedinteger",
+        "unsignedinteger",
+    ]
 }
 
 dtype = np.dtype

@@ -26,6 +26,7 @@ from ._promotion import (
     checked,
     common_dtype,
     literal,
+    plain_pair,
     promoted,
     static_shape,
 )
@@ -81,10 +82,15 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: int | None =
         mask = condition
     else:
         mask = as_bool("where", condition)
-    values = checked("where", x, y)
-    dtype, weak = common_dtype(values)
-    on_true, on_false = (as_dtype(v, dtype, weak) for v in values)
-    if not mask.aval.shape == on_true.aval.shape == on_false.aval.shape:
+    pair = plain_pair(x, y)
+    if pair is None:
+        values = checked("where", x, y)
+        dtype, weak = common_dtype(values)
+        on_true, on_false = (as_dtype(v, dtype, weak) for v in values)
+    else:
+        on_true, on_false = pair
+    shape = mask.aval.shape
+    if not (on_true.aval.shape in ((), shape) and on_false.aval.shape in ((), shape)):
         mask, on_true, on_false = broadcast_all("where", [mask, on_true, on_false])
     return p.select_n(mask, on_false, on_true)
 
@@ -176,7 +182,13 @@ def _sortable(name: str, a: Any, axis: int | None) -> tuple[Any, int]:
 
 
 def sort(
-    a: Any, axis: int | None = -1, *, kind: str | None = None, order: None = None, stable: bool = True, descending: bool = False
+    a: Any,
+    axis: int | None = -1,
+    *,
+    kind: str | None = None,
+    order: None = None,
+    stable: bool = True,
+    descending: bool = False,
 ) -> Any:
     """Sorted along `axis` (None: flattened); nan last. The derivative follows the elements; ties keep their order.
 
@@ -191,7 +203,13 @@ def sort(
 
 
 def argsort(
-    a: Any, axis: int | None = -1, *, kind: str | None = None, order: None = None, stable: bool = True, descending: bool = False
+    a: Any,
+    axis: int | None = -1,
+    *,
+    kind: str | None = None,
+    order: None = None,
+    stable: bool = True,
+    descending: bool = False,
 ) -> Any:
     """The indices that sort along `axis` (None: flattened). No derivative.
 
@@ -242,9 +260,7 @@ def argpartition(a: Any, kth: int, axis: int = -1) -> Any:
     return argsort(a, dimension)
 
 
-def searchsorted(
-    a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan"
-) -> Any:
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan") -> Any:
     """Where to insert `v` into the sorted vector `a` to keep it sorted.
 
     Args:
@@ -309,7 +325,12 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     side = "right" if not right else "left"
     rising = searchsorted(bins, x, side)
     falling = searchsorted(p.rev(bins, dimensions=(0,)), x, "left" if side == "right" else "right")
-    up = p.le(*[p.squeeze(p.slice(bins, start_indices=(i,), limit_indices=(i + 1,), strides=None), dimensions=(0,)) for i in (0, n - 1)])
+    up = p.le(
+        *[
+            p.squeeze(p.slice(bins, start_indices=(i,), limit_indices=(i + 1,), strides=None), dimensions=(0,))
+            for i in (0, n - 1)
+        ]
+    )
     return choose_between(up, rising, p.sub(like(falling, n), falling))
 
 
@@ -376,14 +397,18 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     return p.concatenate(*[expand_dims(i, 1) for i in found], dimension=1)
 
 
-def compress(condition: Any, a: Any, axis: int | None = None, *, size: int | None = None, fill_value: Any = 0, out: None = None) -> Any:
+def compress(
+    condition: Any, a: Any, axis: int | None = None, *, size: int | None = None, fill_value: Any = 0, out: None = None
+) -> Any:
     """The slices of `a` along `axis` at which the vector `condition` is true."""
     a, mask = as_array("compress", a), as_bool("compress", condition)
     if axis is None:
         a, axis = ravel(a), 0
     a = moveaxis(a, axis, 0)
     index = flatnonzero(mask, size=size, fill_value=a.aval.shape[0])
-    rows = take(a, index, 0, mode="fill", fill_value=fill_value) if size is not None else take(a, index, 0, mode="clip")
+    rows = (
+        take(a, index, 0, mode="fill", fill_value=fill_value) if size is not None else take(a, index, 0, mode="clip")
+    )
     return moveaxis(rows, 0, axis)
 
 
@@ -399,7 +424,9 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
         ValueError: `inplace` is true: arrays do not change.
     """
     if inplace:
-        raise ValueError("jax.numpy.place cannot modify arrays in-place, because JAX arrays are immutable. Pass inplace=False")
+        raise ValueError(
+            "jax.numpy.place cannot modify arrays in-place, because JAX arrays are immutable. Pass inplace=False"
+        )
     arr = as_array("place", arr)
     mask, vals = ravel(as_bool("place", mask)), ravel(vals)
     index = scalar_dtype(int)
@@ -407,5 +434,3 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     which = p.rem(p.sub(order, like(order, 1)), like(order, vals.aval.shape[0]))
     new = take(as_dtype(vals, arr.aval.dtype), which, mode="clip")
     return reshape(where(mask, new, ravel(arr)), arr.aval.shape)
-
-

@@ -130,7 +130,11 @@ def _unique_known(ar: Any, axis: int | None, equal_nan: bool, size: int | None, 
     out = take(flat, _index(kept), along, mode="clip")  # taken from the traced value: derivatives follow
     if size is not None and len(index) < size:
         missing = size - len(index)
-        fill = as_dtype(checked("unique", 0 if not len(index) else fill_value)[0], ar.aval.dtype) if fill_value is not None or not len(index) else None
+        fill = (
+            as_dtype(checked("unique", 0 if not len(index) else fill_value)[0], ar.aval.dtype)
+            if fill_value is not None or not len(index)
+            else None
+        )
         rows = tuple(missing if i == along else n for i, n in enumerate(out.aval.shape))
         first = take(flat, _index(index[:1]), along, mode="clip") if fill is None else fill
         tail = broadcast_value(first, rows)
@@ -182,7 +186,9 @@ def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None)
     return unique(x, equal_nan=False, size=size, fill_value=fill_value)
 
 
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, method: str = "auto") -> Any:
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, method: str = "auto"
+) -> Any:
     """Whether each element is among `test_elements`."""
     values = [as_array("isin", v, i) for i, v in enumerate((element, test_elements))]
     dtype, _ = common_dtype(values)
@@ -216,7 +222,13 @@ def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = No
 
 
 def intersect1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *, size: int | None = None, fill_value: Any = None
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    return_indices: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
 ) -> Any:
     """Elements of both, sorted; with `return_indices` also their places."""
     out = np.intersect1d(*_sorted_values("intersect1d", ar1, ar2), assume_unique, return_indices)
@@ -225,12 +237,16 @@ def intersect1d(
     return _sized(out, size, fill_value)
 
 
-def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None) -> Any:
+def setdiff1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
+) -> Any:
     """Elements of `ar1` that are not in `ar2`, sorted."""
     return _sized(np.setdiff1d(*_sorted_values("setdiff1d", ar1, ar2), assume_unique), size, fill_value)
 
 
-def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None) -> Any:
+def setxor1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
+) -> Any:
     """Elements of just one of both, sorted."""
     return _sized(np.setxor1d(*_sorted_values("setxor1d", ar1, ar2), assume_unique), size, fill_value)
 

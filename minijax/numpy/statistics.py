@@ -20,8 +20,6 @@ from ._promotion import (
     as_array,
     as_dtype,
     canonical_axes,
-    canonical_axis,
-    checked,
     common_dtype,
     literal,
     promoted,
@@ -31,10 +29,9 @@ from ._promotion import (
 from .creation import array
 from .indexing import take
 from .joining import concatenate
-from .manipulation import broadcast_to, expand_dims, moveaxis, ravel, reshape, transpose
+from .manipulation import broadcast_to, expand_dims, ravel, reshape, transpose
 from .products import matmul
 from .reductions import mean, refuse_out, sum as _sum
-from .searching import searchsorted, where
 
 __all__ = [
     "bincount",
@@ -199,7 +196,9 @@ def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = F
     return quantile(a, 0.5, axis, out, overwrite_input, "midpoint", keepdims)
 
 
-def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+def nanmedian(
+    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Any:
     """`median` of the elements that are not nan."""
     return nanquantile(a, 0.5, axis, out, overwrite_input, "midpoint", keepdims)
 
@@ -228,7 +227,9 @@ def cov(
         raise ValueError("ddof must be integer")
     values = [as_array("cov", m)] if y is None else [as_array("cov", v, i) for i, v in enumerate((m, y))]
     if any(v.aval.ndim > 2 for v in values):
-        raise ValueError("m has more than 2 dimensions" if values[0].aval.ndim > 2 else "y has more than 2 dimensions")
+        raise ValueError(
+            "m has more than 2 dimensions" if values[0].aval.ndim > 2 else "y has more than 2 dimensions"
+        )
     values = [strengthened(v) if v.aval.shape else expand_dims(v, 0) for v in promoted_inexact_each("cov", values)]
     values = [v if rowvar or v.aval.ndim == 1 else transpose(v) for v in values]
     x = concatenate([v if v.aval.ndim == 2 else expand_dims(v, 0) for v in values], 0)
@@ -244,7 +245,9 @@ def cov(
     else:
         total = _sum(weights)
         centre = p.div(*promoted("cov", _sum(x * weights, axis=1, keepdims=True), total))
-        factor = total - (ddof * _sum(weights * as_array("cov", aweights)) / total if aweights is not None and ddof else ddof)
+        factor = total - (
+            ddof * _sum(weights * as_array("cov", aweights)) / total if aweights is not None and ddof else ddof
+        )
         centred = p.sub(*promoted("cov", x, centre))
         right = centred * weights
     other = transpose(right)

@@ -49,7 +49,9 @@ def _unary(name: str, primitive_name: str, what: str) -> Callable[[Any], Any]:
             return bind(x)
         return bind(as_inexact(name, x))
 
-    return _named(function, name, f"{what}, elementwise.\n\nArgs:\n    x: array of any shape; integers become floats.")
+    return _named(
+        function, name, f"{what}, elementwise.\n\nArgs:\n    x: array of any shape; integers become floats."
+    )
 
 
 def _unary_any(name: str, primitive_name: str, what: str, kinds: str, otherwise: Callable[[Any], Any]) -> Any:
@@ -90,9 +92,9 @@ def _binary(
             a = x.aval
             if other is Array or other is Tracer:
                 b = y.aval
-                if a.dtype is b.dtype and (a is b or not b.shape or not a.shape or a.shape == b.shape):
-                    if a.dtype.kind in kinds:
-                        return bind(x, y)
+                same = a is b or (a.dtype is b.dtype and (not b.shape or not a.shape or a.shape == b.shape))
+                if same and a.dtype.kind in kinds:
+                    return bind(x, y)
             elif other is float or other is int:
                 scalar = literals.get((a.dtype, other, y if y else repr(y))) or weak_scalar(y, a.dtype)
                 if scalar is not None and a.dtype.kind in kinds:
@@ -109,9 +111,9 @@ def _binary(
         a = x.aval
         if other is Array or other is Tracer:
             b = y.aval
-            if a.dtype is b.dtype and (a is b or not b.shape or not a.shape or a.shape == b.shape):
-                if a.dtype.kind in kinds:
-                    return bind(x, y)
+            same = a is b or (a.dtype is b.dtype and (not b.shape or not a.shape or a.shape == b.shape))
+            if same and a.dtype.kind in kinds:
+                return bind(x, y)
         elif other is float or other is int:
             scalar = literals.get((a.dtype, other, y if y else repr(y))) or weak_scalar(y, a.dtype)
             if scalar is not None and a.dtype.kind in kinds:
@@ -280,4 +282,3 @@ def right_shift(x: Any, y: Any, /) -> Any:
 
 
 OPERATORS["__rshift__"], OPERATORS["__rrshift__"] = operators_of(right_shift)
-

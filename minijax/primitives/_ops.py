@@ -40,6 +40,6 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Any:
 
 
 def zeros(aval: ShapedArray) -> Any:
-    """Zeros of type `aval`."""
+    """Zeros of type `aval` (a literal, for a scalar)."""
     zero = Literal(aval.dtype.type(0), ShapedArray((), aval.dtype, aval.weak_type))
-    return p.broadcast_in_dim(zero, shape=aval.shape, broadcast_dimensions=())
+    return p.broadcast_in_dim(zero, shape=aval.shape, broadcast_dimensions=()) if aval.shape else zero

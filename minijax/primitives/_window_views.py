@@ -61,7 +61,9 @@ def _padded(x: Any, fill: Any, padding: Pairs, dilation: Sequence[int]) -> Any:
     sizes = [max(n - 1, 0) * d + min(n, 1) for n, d in zip(x.shape, dilation, strict=True)]
     grown = [max(low, 0) + n + max(high, 0) for n, (low, high) in zip(sizes, padding, strict=True)]
     out = np.full(grown, fill, x.dtype)
-    inside = tuple(slice(max(low, 0), max(low, 0) + n, d) for n, (low, _), d in zip(sizes, padding, dilation, strict=True))
+    inside = tuple(
+        slice(max(low, 0), max(low, 0) + n, d) for n, (low, _), d in zip(sizes, padding, dilation, strict=True)
+    )
     out[inside] = x
     cut = tuple(slice(max(-low, 0), g - max(-high, 0)) for g, (low, high) in zip(grown, padding, strict=True))
     return out[cut]

@@ -147,10 +147,9 @@ sign = unary(
 
 def _abs_jvp(t: Any, out: Any, x: Any) -> Any:
     if _is_complex(x):
-        nothing = p.eq(out, like(out, 0))
-        re, im = p.div(p.real(x), out), p.div(p.imag(x), out)
-        slope = p.add(p.mul(re, p.real(t)), p.mul(im, p.imag(t)))
-        return select(nothing, like(out, 0), slope)
+        nonzero = select(p.eq(out, like(out, 0)), like(out, 1), out)  # at 0: Re 0 = Im 0 = 0, so the slope is 0
+        re, im = p.div(p.real(x), nonzero), p.div(p.imag(x), nonzero)
+        return p.add(p.mul(re, p.real(t)), p.mul(im, p.imag(t)))
     zero = like(x, 0)
     return select(p.eq(x, zero), zero, select(p.gt(x, zero), t, p.neg(t)))
 

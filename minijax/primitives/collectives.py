@@ -16,7 +16,7 @@ from ..ir import Kind, Literal, Primitive, ShapedArray, Tracer, aval_like, state
 from ._families import move_axis
 from ._ops import like, p
 
-__all__ = ["axis_size", "bind_collective"]
+__all__ = ["axis_size"]
 
 
 def axis_size(axis_name: Any) -> int:
@@ -37,15 +37,20 @@ def _axis(axis_name: Any) -> tuple[int, Any]:
     return found
 
 
-def bind_collective(name: str, *args: Any, axis_name: Any, **params: Any) -> Any:
-    """Record a collective in the trace of its axis, also when no operand is traced there."""
-    size, trace = _axis(axis_name)
-    params = {"axis_name": axis_name, "axis_size": size, **params}
-    primitive = COLLECTIVES[name]
-    innermost = max([x._trace.level for x in args if type(x) is Tracer], default=0)
-    if max(innermost, state.staging.level if state.staging is not None else 0) >= trace.level:
-        return primitive.bind(*args, **params)
-    return trace.record(primitive, args, params)
+class Collective(Primitive):
+    """A primitive over a named axis: recorded in the trace of its axis also when no operand is traced there."""
+
+    __slots__ = ()
+
+    def bind(self, *args: Any, axis_name: Any, **params: Any) -> Any:
+        """Record in the innermost trace among those of the operands and of the axis."""
+        size, trace = _axis(axis_name)
+        params = {"axis_name": axis_name, **params, "axis_size": size}
+        innermost = max([x._trace.level for x in args if type(x) is Tracer], default=0)
+        staging = state.staging.level if state.staging is not None else 0
+        if max(innermost, staging) >= trace.level:
+            return super().bind(*args, **params)
+        return trace.record(self, args, params)
 
 
 def _outside(*args: Any, axis_name: Any, **params: Any) -> Any:
@@ -82,7 +87,7 @@ _PARAMS = {"axis_name": object, "axis_size": int}
 
 
 def _reduction(name: str, collective: Any, jvp: Any, transpose: Any, doc: str) -> Primitive:
-    return Primitive(
+    return Collective(
         name,
         Kind.COLLECTIVE,
         abstract=lambda x, axis_name, axis_size: x,
@@ -131,18 +136,19 @@ def _all_gather_collective(
         return move_axis(x, batch_axis, axis), None
     shape = aval_like(x).shape
     full = (*shape[:axis], size, *shape[axis:])
-    return p.broadcast_in_dim(x, shape=full, broadcast_dimensions=tuple(i for i in range(len(full)) if i != axis)), None
+    return p.broadcast_in_dim(
+        x, shape=full, broadcast_dimensions=tuple(i for i in range(len(full)) if i != axis)
+    ), None
 
 
 def _all_gather_transpose(ct: Any, x: Any, *, axis_name: Any, axis_size: int, axis: int) -> tuple[Any]:
     total = p.psum(ct, axis_name=axis_name, axis_size=axis_size)
-    here = bind_collective("axis_index", axis_name=axis_name)
+    here = p.axis_index(axis_name=axis_name)
     shape = aval_like(total).shape
     zero = Literal(np.int32(0), ShapedArray((), np.dtype(np.int32)))
     starts = [here if i == axis else zero for i in range(len(shape))]
     sizes = tuple(1 if i == axis else n for i, n in enumerate(shape))
     return (p.squeeze(p.dynamic_slice(total, *starts, slice_sizes=sizes), dimensions=(axis,)),)
-
 
 
 def _all_gather_batch(
@@ -152,7 +158,7 @@ def _all_gather_batch(
     return p.all_gather(front, axis=axis + 1, **params), 0
 
 
-all_gather = Primitive(
+all_gather = Collective(
     "all_gather",
     Kind.COLLECTIVE,
     abstract=_all_gather_abstract,
@@ -166,7 +172,7 @@ all_gather = Primitive(
     Linear; its transpose sums the cotangents of all examples and takes this example's row.""",
 )
 
-axis_index = Primitive(
+axis_index = Collective(
     "axis_index",
     Kind.COLLECTIVE,
     abstract=lambda axis_name, axis_size: ShapedArray((), np.dtype(np.int32)),
@@ -180,5 +186,3 @@ axis_index = Primitive(
     params=_PARAMS,
     doc="The position of this example along the named axis -> i32[]. No derivative: it does not depend on any value.",
 )
-
-COLLECTIVES = {q.name: q for q in (psum, pmax, pmin, all_gather, axis_index)}

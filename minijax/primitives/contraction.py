@@ -70,14 +70,16 @@ def _product(lhs: Any, rhs: Any, dimension_numbers: Numbers) -> Any:
     batch_shape = tuple(lhs.shape[i] for i in lhs_batch)
     lhs_shape, rhs_shape = [lhs.shape[i] for i in lhs_free], [rhs.shape[i] for i in rhs_free]
     count = math.prod(lhs.shape[i] for i in lhs_contract)
-    left = np.transpose(lhs, (*lhs_batch, *lhs_free, *lhs_contract)).reshape((*batch_shape, math.prod(lhs_shape), count))
-    right = np.transpose(rhs, (*rhs_batch, *rhs_contract, *rhs_free)).reshape((*batch_shape, count, math.prod(rhs_shape)))
+    left = np.transpose(lhs, (*lhs_batch, *lhs_free, *lhs_contract)).reshape(
+        (*batch_shape, math.prod(lhs_shape), count)
+    )
+    right = np.transpose(rhs, (*rhs_batch, *rhs_contract, *rhs_free)).reshape(
+        (*batch_shape, count, math.prod(rhs_shape))
+    )
     return np.matmul(left, right).reshape((*batch_shape, *lhs_shape, *rhs_shape))
 
 
-def _cotangent_of(
-    ct: Any, other: Any, aval: ShapedArray, numbers: Numbers, swapped: bool
-) -> Any:
+def _cotangent_of(ct: Any, other: Any, aval: ShapedArray, numbers: Numbers, swapped: bool) -> Any:
     """The cotangent of the left operand (of the right one when `swapped`, numbers swapped accordingly)."""
     (contract, other_contract), (batch, other_batch) = numbers
     other_ndim = aval_like(other).ndim
@@ -140,7 +142,9 @@ def _shift(dims: Sequence[int], axis: int) -> tuple[int, ...]:
     return tuple(d + (d >= axis) for d in dims)
 
 
-def _dot_cost(lhs: ShapedArray, rhs: ShapedArray, *, dimension_numbers: Numbers, **params: Any) -> tuple[float, float]:
+def _dot_cost(
+    lhs: ShapedArray, rhs: ShapedArray, *, dimension_numbers: Numbers, **params: Any
+) -> tuple[float, float]:
     (lhs_contract, _), _ = dimension_numbers
     out = _dot_abstract(lhs, rhs, dimension_numbers=dimension_numbers, precision=None, preferred_element_type=None)
     flops = 2.0 * out.size * math.prod(lhs.shape[i] for i in lhs_contract)

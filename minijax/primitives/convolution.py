@@ -55,9 +55,13 @@ def _conv_abstract(
     preferred_element_type: Any,
 ) -> ShapedArray:
     if lhs.dtype != rhs.dtype:
-        raise TypeError(f"conv_general_dilated requires arguments to have the same dtypes, got {lhs.dtype}, {rhs.dtype}.")
+        raise TypeError(
+            f"conv_general_dilated requires arguments to have the same dtypes, got {lhs.dtype}, {rhs.dtype}."
+        )
     if lhs.ndim != rhs.ndim or lhs.ndim < 2:
-        raise ValueError(f"convolution requires lhs and rhs ndim to be equal and at least 2, got {lhs.ndim} and {rhs.ndim}.")
+        raise ValueError(
+            f"convolution requires lhs and rhs ndim to be equal and at least 2, got {lhs.ndim} and {rhs.ndim}."
+        )
     batch, features, *space = (lhs.shape[i] for i in dimension_numbers.lhs_spec)
     out_features, in_features, *window = (rhs.shape[i] for i in dimension_numbers.rhs_spec)
     if any(len(v) != len(space) for v in (window_strides, padding, lhs_dilation, rhs_dilation)):
@@ -163,7 +167,14 @@ def _cotangent_of_lhs(
     )
     pads = []
     for n, m, w, s, (low, _), ld, rd in zip(
-        lhs_shape[2:], aval_like(ct).shape[2:], window, window_strides, padding, lhs_dilation, rhs_dilation, strict=True
+        lhs_shape[2:],
+        aval_like(ct).shape[2:],
+        window,
+        window_strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        strict=True,
     ):
         reach = _dilated(w, rd)
         before = reach - low - 1
@@ -201,7 +212,14 @@ def _cotangent_of_rhs(
     kernel = move_axis(ct, 1, 0)  # (out features, batch, space)
     pads = []
     for n, m, w, s, (low, _), ld, rd in zip(
-        space, aval_like(ct).shape[2:], rhs_shape[2:], window_strides, padding, lhs_dilation, rhs_dilation, strict=True
+        space,
+        aval_like(ct).shape[2:],
+        rhs_shape[2:],
+        window_strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        strict=True,
     ):
         pads.append((low, (w - 1) * rd + _dilated(m, s) - _dilated(n, ld) - low))
     out = p.conv_general_dilated(

@@ -47,9 +47,15 @@ def _cumulative(name: str, f: Any, *, jvp: Any, doc: str, accepts: Any = NUMERIC
     )
 
 
+def _cumsum(x: Any, axis: int) -> Any:
+    """In float64 for float32: a running sum of ones in float32 stops at 2**24."""
+    wide = np.float64 if x.dtype == np.float32 else x.dtype
+    return np.cumsum(x, axis=axis, dtype=wide).astype(x.dtype, copy=False)
+
+
 cumsum = _cumulative(
     "cumsum",
-    lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype),
+    _cumsum,
     jvp="linear",
     transpose=lambda ct, x, axis, reverse: (p.cumsum(ct, axis=axis, reverse=not reverse),),
     doc="Running sum. Linear: d cumsum(x) = cumsum(dx); transpose: cumsum from the other end.",
@@ -63,7 +69,9 @@ def _shifted(x: Any, axis: int, distance: int, reverse: bool, fill: Any) -> Any:
     return p.pad(x, fill, padding_config=config)
 
 
-def _scan_pairs(combine: Any, pair: tuple[Any, Any], neutral: tuple[Any, Any], axis: int, reverse: bool) -> tuple[Any, Any]:
+def _scan_pairs(
+    combine: Any, pair: tuple[Any, Any], neutral: tuple[Any, Any], axis: int, reverse: bool
+) -> tuple[Any, Any]:
     """Running combination of pairs by doubling distances (Hillis & Steele 1986): log n steps, no division."""
     distance = 1
     while distance < aval_like(pair[0]).shape[axis]:

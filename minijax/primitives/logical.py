@@ -16,7 +16,6 @@ from ._families import (
     ANY,
     FLOAT,
     INTEGRAL,
-    NUMERIC,
     binary,
     check_dtype,
     elementwise_aval,
@@ -39,8 +38,6 @@ def _comparison(name: str, evaluate: Any, symbol: str) -> Primitive:
         lower=name,
         doc=f"x {symbol} y, elementwise -> bool. The derivative is zero: the result is piecewise constant.",
     )
-
-
 
 
 eq = _comparison("eq", np.equal, "==")
@@ -114,8 +111,12 @@ def _shift(name: str, evaluate: Any, what: str) -> Primitive:
 
 
 shift_left = _shift("shift_left", _shift_left_evaluate, "shifted left")
-shift_right_arithmetic = _shift("shift_right_arithmetic", _shift_right_arithmetic_evaluate, "shifted right, keeping the sign,")
-shift_right_logical = _shift("shift_right_logical", _shift_right_logical_evaluate, "shifted right, filling with zeros,")
+shift_right_arithmetic = _shift(
+    "shift_right_arithmetic", _shift_right_arithmetic_evaluate, "shifted right, keeping the sign,"
+)
+shift_right_logical = _shift(
+    "shift_right_logical", _shift_right_logical_evaluate, "shifted right, filling with zeros,"
+)
 
 
 def _clz_evaluate(x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Kind, Primitive, ShapedArray, aval_like
-from ._families import ANY, INTEGRAL, NUMERIC, check_dtype, reduction
+from ._families import ANY, INTEGRAL, check_dtype, reduction
 from ._ops import like, p, select
 
 

@@ -70,7 +70,9 @@ def _sort_evaluate(*xs: Any, dimension: int, is_stable: bool, num_keys: int) -> 
     return [np.take_along_axis(np.asarray(x), order, dimension) for x in xs]
 
 
-def _sort_jvp(primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int, is_stable: bool, num_keys: int) -> Any:
+def _sort_jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, dimension: int, is_stable: bool, num_keys: int
+) -> Any:
     aval = aval_like(primals[0])
     if aval.ndim == 0:
         return list(primals), list(tangents)

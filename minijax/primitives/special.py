@@ -40,7 +40,10 @@ def _gauss(x: Any, factor: float) -> Any:
 
 
 erf = _special(
-    "erf", "erf", lambda t, out, x: p.mul(t, _gauss(x, _GAUSS)), "Error function. d = 2/sqrt(pi) exp(-x**2) dx (DLMF 7.10.1)."
+    "erf",
+    "erf",
+    lambda t, out, x: p.mul(t, _gauss(x, _GAUSS)),
+    "Error function. d = 2/sqrt(pi) exp(-x**2) dx (DLMF 7.10.1).",
 )
 erfc = _special(
     "erfc",
@@ -114,9 +117,48 @@ zeta = binary(
     accepts=FLOAT,
     jvp=(
         lambda t, out, s, q: _no_derivative("zeta", "s")(t, out),
-        lambda t, out, s, q: p.mul(t, p.neg(p.mul(s, p.zeta(p.add(s, like(s, 1)), q))))),
+        lambda t, out, s, q: p.mul(t, p.neg(p.mul(s, p.zeta(p.add(s, like(s, 1)), q)))),
+    ),
     lower="library",
     doc="Hurwitz zeta function sum_k (k + q)**-s. d/dq = -s zeta(s + 1, q) dq (DLMF 25.11.17); none in s.",
+)
+
+
+def _entropy_term(f: Any) -> Any:
+    """x f(y), 0 where x is 0 (unless y is nan)."""
+
+    def evaluate(x: Any, y: Any) -> Any:
+        return np.where((x == 0) & ~np.isnan(y), x.dtype.type(0), x * f(y))
+
+    return evaluate
+
+
+xlogy = binary(
+    "xlogy",
+    _entropy_term(np.log),
+    accepts=FLOAT,
+    jvp=(lambda t, out, x, y: p.mul(t, p.log(y)), lambda t, out, x, y: p.mul(t, p.div(x, y))),
+    lower="library",
+    doc="x log(y), 0 for x = 0, elementwise. d = log(y) dx + x / y dy, as it stands: -inf dx at y = 0.",
+)
+xlog1py = binary(
+    "xlog1py",
+    _entropy_term(np.log1p),
+    accepts=FLOAT,
+    jvp=(
+        lambda t, out, x, y: p.mul(t, p.log1p(y)),
+        lambda t, out, x, y: p.mul(t, p.div(x, p.add(like(y, 1), y))),
+    ),
+    lower="library",
+    doc="x log(1 + y), 0 for x = 0, elementwise. d = log1p(y) dx + x / (1 + y) dy.",
+)
+xlogx = unary(
+    "xlogx",
+    lambda x: np.where(x == 0, x.dtype.type(0), x * np.log(x)),
+    jvp=lambda t, out, x: p.mul(t, p.add(p.log(x), like(x, 1))),
+    accepts=FLOAT,
+    lower="library",
+    doc="x log(x), 0 at 0, elementwise. d = (log(x) + 1) dx; -inf at 0.",
 )
 
 
@@ -128,8 +170,6 @@ def _no_derivative(name: str, argument: str) -> Any:
         )
 
     return rule
-
-
 
 
 def _gamma_density(a: Any, x: Any) -> Any:
@@ -239,5 +279,9 @@ def _bessel_i1e_jvp(t: Any, out: Any, x: Any) -> Any:
     return p.mul(t, select(zero, like(x, 0.5), slope))
 
 
-bessel_i0e = _special("bessel_i0e", "i0e", _bessel_i0e_jvp, "exp(-|x|) I0(x). d = (i1e(x) - sign(x) i0e(x)) dx (DLMF 10.29.3).")
-bessel_i1e = _special("bessel_i1e", "i1e", _bessel_i1e_jvp, "exp(-|x|) I1(x). d = (i0e - i1e (sign(x) + 1/x)) dx; 1/2 at 0.")
+bessel_i0e = _special(
+    "bessel_i0e", "i0e", _bessel_i0e_jvp, "exp(-|x|) I0(x). d = (i1e(x) - sign(x) i0e(x)) dx (DLMF 10.29.3)."
+)
+bessel_i1e = _special(
+    "bessel_i1e", "i1e", _bessel_i1e_jvp, "exp(-|x|) I1(x). d = (i0e - i1e (sign(x) + 1/x)) dx; 1/2 at 0."
+)

@@ -43,9 +43,14 @@ expm1 = _function(
     lambda t, out, x: p.mul(t, p.exp(x)),
     "exp(x) - 1, accurate near 0. d = exp(x) dx: not out + 1, which is 0 for x below -17 in f32.",
 )
-log = _function("log", np.log, lambda t, out, x: p.div(t, x), "Natural logarithm. d = dx / x, for x < 0 too; inf at 0.")
+log = _function(
+    "log", np.log, lambda t, out, x: p.div(t, x), "Natural logarithm. d = dx / x, for x < 0 too; inf at 0."
+)
 log1p = _function(
-    "log1p", np.log1p, lambda t, out, x: p.div(t, p.add(x, like(x, 1))), "log(1 + x), accurate near 0. d = dx / (1 + x)."
+    "log1p",
+    np.log1p,
+    lambda t, out, x: p.div(t, p.add(x, like(x, 1))),
+    "log(1 + x), accurate near 0. d = dx / (1 + x).",
 )
 
 

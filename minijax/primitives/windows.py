@@ -14,7 +14,7 @@ import numpy as np
 from ..ir import Kind, Primitive, ShapedArray, aval_like
 from ._families import ANY, NUMERIC, check_dtype, move_axis
 from ._ops import like, p, select
-from ._window_views import Pairs, window_shape, window_views
+from ._window_views import window_shape, window_views
 
 _PARAMS = {
     "window_dimensions": tuple,
@@ -29,7 +29,9 @@ def _abstract(name: str, accepts: Any) -> Any:
     def abstract(x: ShapedArray, **params: Any) -> ShapedArray:
         check_dtype(name, x, accepts)
         if any(len(value) != x.ndim for value in params.values()):
-            raise TypeError(f"{name}: windows, strides, padding and dilations need one entry per axis of {x.shape}, got {params}")
+            raise TypeError(
+                f"{name}: windows, strides, padding and dilations need one entry per axis of {x.shape}, got {params}"
+            )
         return x.update(shape=window_shape(x.shape, **params))
 
     return abstract
@@ -117,7 +119,9 @@ def _offsets(window: Sequence[int]) -> list[tuple[int, ...]]:
     return list(np.ndindex(*window))
 
 
-def _shifted_windows(x: Any, offset: Sequence[int], fill: Any, out_shape: Sequence[int], params: dict[str, Any]) -> Any:
+def _shifted_windows(
+    x: Any, offset: Sequence[int], fill: Any, out_shape: Sequence[int], params: dict[str, Any]
+) -> Any:
     """The element at `offset` of every window, `fill` where that is padding."""
     config = tuple(
         (low, high, b - 1) for (low, high), b in zip(params["padding"], params["base_dilation"], strict=True)

@@ -134,30 +134,18 @@ def logit(x: Any) -> Any:
 
 def xlogy(x: Any, y: Any) -> Any:
     """x log(y), 0 where x is 0, elementwise."""
-    x, y = _operands(x, y)
-    return _weighted(x, y, mnp.log)
+    return p.xlogy(*_operands(x, y))
 
 
 def xlog1py(x: Any, y: Any) -> Any:
     """x log(1 + y), 0 where x is 0, elementwise."""
-    x, y = _operands(x, y)
-    return _weighted(x, y, mnp.log1p)
-
-
-def _weighted(x: Any, y: Any, f: Any) -> Any:
-    """x f(y), but 0 where x is 0: also where f(y) is infinite. The derivative in x is f(y) everywhere, as in JAX."""
-    product = x * f(y)
-    return mnp.where((x == 0) & ~mnp.isnan(y), _zero_with_slopes(x, y, f), product)
-
-
-def _zero_with_slopes(x: Any, y: Any, f: Any) -> Any:
-    return x * f(mnp.where(x == 0, 1.0, y))
+    return p.xlog1py(*_operands(x, y))
 
 
 def entr(x: Any) -> Any:
     """-x log(x), 0 at 0, -inf below, elementwise."""
     (x,) = _operands(x)
-    return mnp.where(x < 0, -mnp.inf, -xlogy(x, x))
+    return mnp.where(x < 0, -mnp.inf, -p.xlogx(x))
 
 
 def rel_entr(p_: Any, q: Any) -> Any:

@@ -38,7 +38,6 @@ def _evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
     return [Array(value, aval) for value, aval in zip(outs, jaxpr.out_avals, strict=True)]
 
 
-
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, name: str) -> Any:
     nonzero = tuple(type(t) is not Zero for t in tangents)
     pushed, out_nonzero = jvp_jaxpr(jaxpr, nonzero)
@@ -47,8 +46,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr,
     num_outs = len(jaxpr.out_avals)
     rest = iter(outs[num_outs:])
     out_tangents = [
-        next(rest) if flag else Zero(aval.tangent())
-        for flag, aval in zip(out_nonzero, jaxpr.out_avals, strict=True)
+        next(rest) if flag else Zero(aval.tangent()) for flag, aval in zip(out_nonzero, jaxpr.out_avals, strict=True)
     ]
     return outs[:num_outs], out_tangents
 

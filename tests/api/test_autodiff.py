@@ -71,7 +71,9 @@ def test_gradient_of_a_function_that_ignores_its_input_is_zero():
 
 def test_holomorphic_gradient_is_the_complex_derivative():
     z = 0.3 + 0.4j
-    np.testing.assert_allclose(mj.grad(lambda w: mnp.sin(w) * w, holomorphic=True)(z), np.cos(z) * z + np.sin(z), rtol=1e-6)
+    np.testing.assert_allclose(
+        mj.grad(lambda w: mnp.sin(w) * w, holomorphic=True)(z), np.cos(z) * z + np.sin(z), rtol=1e-6
+    )
 
 
 def test_linearize_is_linear_and_equals_jvp():
@@ -114,9 +116,7 @@ def test_jacobians_agree_and_equal_finite_differences():
     with mj.enable_x64():
         x = mnp.array([0.5, -1.0, 2.0])
         forward, reverse = mj.jacfwd(f)(x), mj.jacrev(f)(x)
-        numerical = np.stack(
-            [(np.asarray(f(x + h)) - np.asarray(f(x - h))) / 2e-6 for h in 1e-6 * np.eye(3)], axis=1
-        )
+        numerical = np.stack([(np.asarray(f(x + h)) - np.asarray(f(x - h))) / 2e-6 for h in 1e-6 * np.eye(3)], axis=1)
     np.testing.assert_allclose(forward, reverse, rtol=1e-12)
     np.testing.assert_allclose(forward, numerical, rtol=1e-8, atol=1e-8)
 

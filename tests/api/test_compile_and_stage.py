@@ -91,7 +91,10 @@ def test_make_jaxpr_with_static_arguments_and_shapes():
 
 
 def test_eval_shape_computes_nothing():
-    out = mj.eval_shape(lambda q: {"y": q["a"] @ q["b"]}, {"a": mj.ShapeDtypeStruct((10**6, 10**6), np.float32), "b": mj.ShapeDtypeStruct((10**6,), np.float32)})
+    out = mj.eval_shape(
+        lambda q: {"y": q["a"] @ q["b"]},
+        {"a": mj.ShapeDtypeStruct((10**6, 10**6), np.float32), "b": mj.ShapeDtypeStruct((10**6,), np.float32)},
+    )
     assert out["y"] == mj.ShapeDtypeStruct((10**6,), np.float32)
 
 

@@ -35,12 +35,21 @@ def by_linearize(f):
     return lambda x: mj.linearize(f, x)[1](mnp.ones_like(x))
 
 
-DERIVATIVES = {"grad": mj.grad, "jvp": by_jvp, "vjp": by_vjp, "linearize": by_linearize, "jacfwd": mj.jacfwd, "jacrev": mj.jacrev}
+DERIVATIVES = {
+    "grad": mj.grad,
+    "jvp": by_jvp,
+    "vjp": by_vjp,
+    "linearize": by_linearize,
+    "jacfwd": mj.jacfwd,
+    "jacrev": mj.jacrev,
+}
 WRAPPERS = {"jit": mj.jit, "vmap": lambda f: lambda x: mj.vmap(f)(mnp.stack([x, x + 0.5]))[0]}
 ALL = DERIVATIVES | WRAPPERS
 
 
-@pytest.mark.parametrize("nesting", list(itertools.product(["grad", "jvp", "jacfwd", "jit", "vmap"], repeat=3)), ids="-".join)
+@pytest.mark.parametrize(
+    "nesting", list(itertools.product(["grad", "jvp", "jacfwd", "jit", "vmap"], repeat=3)), ids="-".join
+)
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_depth_three(name, nesting):
     check(name, nesting, 0.7)

@@ -33,8 +33,21 @@ class Expected(NamedTuple):
 
 
 class Raises(NamedTuple):
+    """The class of an exception, and the start of JAX's message: the phrase that ours must contain too."""
+
     type_name: str
     message: str
+
+    @property
+    def key_phrase(self) -> str:
+        start = re.split(r"[.:,;(]| ⏎|, got| but got|[<'\"`]", re.sub(r"\bjax\.", "minijax ", self.message))[0]
+        return start.replace("minijax ", "minijax.").strip()
+
+
+class Program(NamedTuple):
+    """The text of a Jaxpr, white space folded."""
+
+    text: str
 
 
 def read_rows() -> list[Row]:
@@ -45,7 +58,8 @@ def read_rows() -> list[Row]:
 
 
 _ARRAY_TYPE = re.compile(r" : (bfloat16|float0|[a-z]+\d*)\[([\d, ]*)\]( weak)?")
-_NUMBER = re.compile(r"\(?[-+]?(nan|inf|\d[\d.]*(e[-+]?\d+)?)([-+](nan|inf|\d[\d.]*(e[-+]?\d+)?)j)?j?\)?")
+_PART = r"(?:nan|inf|\d[\d.]*(?:e[-+]?\d+)?)"
+_NUMBER = re.compile(rf"\([-+]?{_PART}[-+]{_PART}j\)|[-+]?{_PART}j?")
 
 
 def parse_result(text: str) -> Any:
@@ -53,6 +67,8 @@ def parse_result(text: str) -> Any:
     raises = re.match(r"RAISES `(?:builtins\.|jax\.errors\.)?(\w+)`: (.*)", text)
     if raises:
         return Raises(raises.group(1), raises.group(2))
+    if "lambda ;" in text:
+        return Program(" ".join(text.strip("`").replace("⏎", " ").split()))
     value, rest = _item(text.strip("`").strip())
     assert not rest.strip() or rest.strip().startswith("["), (text, rest)
     return value
