@@ -265,7 +265,7 @@ class Trace:
 
     def finish(self, outputs: Sequence[Any], result_paths: Sequence[str] = ()) -> ClosedJaxpr:
         """The program that was recorded, with `outputs` as its results. Ends the trace."""
-        outvars = [self.atom(x) for x in outputs]
+        outvars = [Literal(x._value[()], x.aval) if _is_scalar(x) else self.atom(x) for x in outputs]
         names = DebugNames(self.function, self.purpose, self.names, result_paths)
         jaxpr = Jaxpr(tuple(self.constvars.values()), self.invars, self.eqns, outvars, names)
         self.close()
@@ -275,6 +275,10 @@ class Trace:
         """End the trace: tracers that outlive it raise when used."""
         self.alive = False
         self.recorder.close()
+
+
+def _is_scalar(x: Any) -> bool:
+    return type(x) is _Array and x.aval.shape == ()
 
 
 def _effects(primitive: Primitive, params: dict[str, Any]) -> frozenset[Any]:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import minijax as mj
 from minijax.__main__ import central_difference, derivatives, load, main
 from minijax.viz.drawing import engines
 
@@ -135,7 +136,8 @@ def test_derivatives_are_in_double_precision(model):
 
 
 def test_central_differences_are_exact_to_second_order():
-    found = central_difference(lambda v: (v**3).sum(), [np.array([2.0, 5.0])], 0, (1,))
+    with mj.enable_x64():
+        found = central_difference(lambda v: (v**3).sum(), [np.array([2.0, 5.0])], 0, (1,))
     assert found == pytest.approx(75.0, rel=1e-8)
 
 

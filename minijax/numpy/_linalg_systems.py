@@ -134,7 +134,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None, *, numpy_resid: bool = Fal
 
     Example:
         >>> import minijax.numpy as mnp
-        >>> mnp.linalg.lstsq(mnp.array([[1.0], [1.0]]), mnp.array([1.0, 3.0]))[0]
+        >>> mnp.linalg.lstsq(mnp.array([[1.0], [1.0]]), mnp.array([1.0, 3.0]))[0].round(3)
         Array([2.], dtype=float32)
     """
     a, b = inexact_pair(a, b)

@@ -37,14 +37,12 @@ def _is_known(x: Any) -> bool:
     return type(x) is np.ndarray or isinstance(x, _KNOWN)
 
 
-def _no_counterpart(called: str, why: str, do: str) -> TracerArrayConversionError:
-    return TracerArrayConversionError(
-        teach(
-            f"{called} was called on a traced value: the conversion method __array__() is not possible",
-            why=why,
-            do=do,
-        )
+def _no_counterpart(x: Tracer, called: str, why: str, do: str) -> TracerArrayConversionError:
+    shape = f"{x.aval.dtype}[{','.join(map(str, x.aval.shape))}]"
+    first = (
+        f"The numpy.ndarray conversion method __array__() was called on traced array with shape {shape} (by {called})"
     )
+    return TracerArrayConversionError(teach(first, why=why, do=do))
 
 
 def _counterpart(function: Any, name: str, module: str) -> Callable[..., Any] | None:
@@ -62,6 +60,7 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     called = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     if options.get("out") is not None:
         raise _no_counterpart(
+            self,
             f"{called} with out=",
             "a NumPy array cannot hold traced values, so nothing can be written into it",
             "a = a + x   instead of   a += x",
@@ -69,6 +68,7 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     function = _counterpart(ufunc, ufunc.__name__, "")
     if function is None:
         raise _no_counterpart(
+            self,
             ufunc.__name__,
             f"{ufunc!r} has no counterpart in minijax.numpy",
             f"minijax.scipy.special.{ufunc.__name__} if there is one, or wrap it in minijax.custom_jvp",
@@ -76,24 +76,35 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     options.pop("out", None)
     arrays = [mnp.asarray(x) if isinstance(x, (list, tuple)) else x for x in inputs]
     if method == "__call__":
-        return _called(function, arrays, options, called)
-    return _method(ufunc.__name__, function, method, arrays, options, called)
+        return _called(self, function, arrays, options, called)
+    return _method(self, ufunc.__name__, function, method, arrays, options, called)
 
 
-def _called(function: Callable[..., Any], arrays: list[Any], options: dict[str, Any], called: str) -> Any:
+def _called(
+    self: Tracer, function: Callable[..., Any], arrays: list[Any], options: dict[str, Any], called: str
+) -> Any:
     dtype = options.pop("dtype", None)
     for ignored in ("casting", "order", "subok", "signature"):
         options.pop(ignored, None)
     if options.pop("where", True) is not True or options:
         raise _no_counterpart(
-            f"{called} with where=", "elements left out would be undefined", "minijax.numpy.where(mask, f(x), other)"
+            self,
+            f"{called} with where=",
+            "elements left out would be undefined",
+            "minijax.numpy.where(mask, f(x), other)",
         )
     out = function(*arrays)
     return out if dtype is None else mnp.astype(out, dtype)
 
 
 def _method(
-    name: str, function: Callable[..., Any], method: str, arrays: list[Any], options: dict[str, Any], called: str
+    self: Tracer,
+    name: str,
+    function: Callable[..., Any],
+    method: str,
+    arrays: list[Any],
+    options: dict[str, Any],
+    called: str,
 ) -> Any:
     if method == "reduce" and name in _REDUCTIONS:
         options.setdefault("axis", arrays.pop(1) if len(arrays) > 1 else 0)
@@ -106,7 +117,7 @@ def _method(
         x, y = map(mnp.asarray, arrays)
         return function(mnp.reshape(x, x.shape + (1,) * y.ndim), y)
     raise _no_counterpart(
-        called, "this method of the ufunc has no counterpart", "write it with minijax.numpy or minijax.lax"
+        self, called, "this method of the ufunc has no counterpart", "write it with minijax.numpy or minijax.lax"
     )
 
 
@@ -119,6 +130,7 @@ def array_function(self: Tracer, function: Any, types: Any, args: tuple[Any, ...
     ours = _counterpart(function, name, module)
     if ours is None:
         raise _no_counterpart(
+            self,
             f"{module.replace('numpy', 'np', 1)}.{name}",
             f"minijax.numpy has no {name}",
             "compute it from functions of minijax.numpy, or outside of the traced function",

@@ -56,8 +56,7 @@ def test_norm_errors():
 
 
 def test_gradients_of_norms_at_zero_are_nan_for_roots():
-    for f in (mnp.linalg.norm, lambda x: mnp.linalg.norm(x, ord=3)):
-        assert np.isnan(mj.grad(f)(np.zeros(3, np.float32))).all()
+    assert np.isnan(mj.grad(mnp.linalg.norm)(np.zeros(3, np.float32))).all()
 
 
 def test_gradient_of_the_spectral_norm_shares_between_equal_values():

@@ -126,7 +126,7 @@ def test_keys():
         (lambda k: random.normal(mnp.zeros(3)), TypeError, "expected key_data.shape to end with"),
         (lambda k: random.uniform(random.split(k), (3,)), ValueError, "uniform accepts a single key"),
         (lambda k: random.PRNGKey(1.5), TypeError, "PRNG key seed must be an integer"),
-        (lambda k: random.PRNGKey(2**70), OverflowError, ""),
+        (lambda k: random.PRNGKey(2**70), OverflowError, "too large to convert"),
         (lambda k: random.PRNGKey(mnp.arange(2)), TypeError, "PRNGKey accepts a scalar seed"),
         (lambda k: random.PRNGKey(0, impl="rbg"), ValueError, "unrecognized PRNG implementation"),
         (lambda k: random.fold_in(k, -1), OverflowError, "out of bounds for uint32"),
@@ -182,7 +182,7 @@ def test_choice_follows_its_weights(replace):
     keys = random.split(random.PRNGKey(2), 2000)
     first = mj.vmap(lambda k: random.choice(k, 4, (2,), replace, weights)[0])(keys)
     counts = np.bincount(np.asarray(first), minlength=4)
-    assert scipy.stats.chisquare(counts, 2000 * np.asarray(weights, float)).pvalue > 1e-3
+    assert scipy.stats.chisquare(counts, 2000 * np.array([0.1, 0.2, 0.3, 0.4])).pvalue > 1e-3
 
 
 def test_selections_without_replacement_are_distinct():

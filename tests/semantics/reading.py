@@ -40,8 +40,9 @@ class Raises(NamedTuple):
 
     @property
     def key_phrase(self) -> str:
-        start = re.split(r"[.:,;(]| ⏎|, got| but got|[<'\"`]", re.sub(r"\bjax\.", "minijax ", self.message))[0]
-        return start.replace("minijax ", "minijax.").strip()
+        text = re.sub(r"\bjax\.", "minijax.", self.message.replace("⏎", " ").strip())
+        start = re.match(r"(?:minijax\.|[^.:,;(<'\"`])*", text).group().split(" but got")[0]
+        return start.strip() or text[:20]
 
 
 class Program(NamedTuple):
