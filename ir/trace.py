@@ -27,7 +27,7 @@ from ..config import config
 from ..errors import UnexpectedTracerError, teach
 from .avals import ShapedArray, shaped
 from .jaxpr import Atom, ClosedJaxpr, DebugNames, Eqn, Jaxpr, Literal, Var
-from .source import Source, SourceRecorder
+from .source import Pointers, Source, SourceRecorder
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -231,7 +231,7 @@ class Trace:
             raise leaked(next(x for x in args if type(x) is Tracer and x._trace is self))
         atoms: list[Atom] = [x._var if type(x) is Tracer and x._trace is self else self.atom(x) for x in args]
         out = primitive.abstract(*[x.aval for x in atoms], **params)
-        place = state.source
+        place: Source | Pointers | None = state.source
         if place is None:
             place = self.recorder.pointers(3)
         if primitive.multiple_results:

@@ -201,7 +201,7 @@ def as_value(x: Any) -> Any:
         return Array(x.value, x.aval)
     if isinstance(x, (np.ndarray, np.generic)):
         dtype = canonicalize_dtype(x.dtype)
-        if dtype.kind in "biufcV" and dtype != object:
+        if dtype.kind in "biufcV" and not dtype.names:
             # A copy: the caller may write to its array later, an Array never changes.
             return wrap(np.array(x, dtype=dtype)) if isinstance(x, np.ndarray) else wrap(dtype.type(x))
     if hasattr(x, "__jax_array__"):

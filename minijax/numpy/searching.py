@@ -324,7 +324,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
         return p.broadcast_in_dim(literal(0, scalar_dtype(int)), shape=x.aval.shape, broadcast_dimensions=())
     side = "right" if not right else "left"
     rising = searchsorted(bins, x, side)
-    falling = searchsorted(p.rev(bins, dimensions=(0,)), x, "left" if side == "right" else "right")
+    falling = searchsorted(p.rev(bins, dimensions=(0,)), x, side)
     up = p.le(
         *[
             p.squeeze(p.slice(bins, start_indices=(i,), limit_indices=(i + 1,), strides=None), dimensions=(0,))

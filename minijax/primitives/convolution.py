@@ -102,7 +102,7 @@ def _conv_evaluate(
     x = np.transpose(lhs, dimension_numbers.lhs_spec).astype(compute, copy=False)
     w = np.transpose(rhs, dimension_numbers.rhs_spec).astype(compute, copy=False)
     groups = feature_group_count
-    batch, features, *_ = x.shape
+    batch = x.shape[0]
     out_features, in_features, *window = w.shape
     rank = len(window)
     views = window_views(

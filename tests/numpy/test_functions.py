@@ -100,7 +100,7 @@ LINEAR_AND_SMOOTH = {
     "append": (lambda m, x: m.append(x, 3.0), X),
     "delete": (lambda m, x: m.delete(x, [0, 2], axis=1), X),
     "insert": (lambda m, x, y: m.insert(x, 1, y, axis=0), X, X[0]),
-    "insert many": (lambda m, x: m.insert(x, [1, 3], [5.0, 6.0]), V),
+    "insert many": (lambda m, x: m.insert(x, np.array([1, 3]), np.array([5.0, 6.0])), V),
     "tril": (lambda m, x: m.tril(x, -1), T),
     "triu": (lambda m, x: m.triu(x, 1), X),
     "diag": (lambda m, x: m.diag(x, -1), V),
