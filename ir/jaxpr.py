@@ -40,11 +40,16 @@ class Var:
 class Literal:
     """A scalar constant written into an equation; `value` is a NumPy scalar of `aval.dtype`."""
 
-    __slots__ = ("aval", "value")
+    __slots__ = ("_value", "aval")
 
     def __init__(self, value: Any, aval: ShapedArray) -> None:
-        self.value = value
+        self._value = value
         self.aval = aval
+
+    @property
+    def value(self) -> Any:
+        """The NumPy scalar."""
+        return self._value
 
     def __repr__(self) -> str:
         return f"Literal({self.value}:{self.aval.str_short()})"

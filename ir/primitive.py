@@ -70,7 +70,7 @@ class Primitive:
 
     __slots__ = (
         "_abstract",
-        "_avals",
+        "known_avals",
         "batch",
         "collective",
         "cost",
@@ -130,7 +130,7 @@ class Primitive:
         self.multiple_results = multiple_results
         self.effects = effects
         self.takes_arrays = kind in (Kind.STRUCTURED, Kind.EFFECT)
-        self._avals: dict[Any, Any] = {}
+        self.known_avals: dict[Any, Any] = {}
         if register:
             if name in _registry:
                 raise ValueError(f"a primitive named {name!r} exists already")
@@ -140,15 +140,15 @@ class Primitive:
         """Output aval(s) for input avals: cached, since programs repeat themselves."""
         key = (avals, tuple(params.items())) if params else avals
         try:
-            found = self._avals.get(key)
+            found = self.known_avals.get(key)
             if found is not None:
                 return found
         except TypeError:  # an unhashable param: work it out each time
             return self._abstract(*avals, **params)
         out = self._abstract(*avals, **params)
-        if len(self._avals) >= _CACHE_LIMIT:
-            self._avals.clear()
-        self._avals[key] = out
+        if len(self.known_avals) >= _CACHE_LIMIT:
+            self.known_avals.clear()
+        self.known_avals[key] = out
         return out
 
     def bind(self, *args: Any, **params: Any) -> Any:

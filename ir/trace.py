@@ -70,29 +70,23 @@ def register_array_type(array_type: Any) -> None:
 
 def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Run a primitive's reference implementation on values that all exist."""
-    array = _Array
-    avals = []
-    values = []
-    for x in args:
-        kind = type(x)
-        if kind is array:
-            avals.append(x.aval)
-            values.append(x._value)
-        elif kind is Literal:
-            avals.append(x.aval)
-            values.append(x.value)
-        else:
-            avals.append(shaped(x))
-            values.append(x)
-    out_aval = primitive.abstract(*avals, **params)
+    try:  # Arrays and literals have both attributes; NumPy values neither
+        values = [x._value for x in args]
+        avals = tuple([x.aval for x in args])
+    except AttributeError:
+        values = [getattr(x, "_value", x) for x in args]
+        avals = tuple([x.aval if hasattr(x, "aval") else shaped(x) for x in args])
+    out_aval = None if params else primitive.known_avals.get(avals)
+    if out_aval is None:
+        out_aval = primitive.abstract(*avals, **params)
     if primitive.takes_arrays:
         return primitive.evaluate(*args, **params)
     out = state.context.run(primitive.evaluate, *values, **params)
-    if config.jax_debug_nans or config.jax_debug_infs:
+    if config.debugging:
         _check_finite(primitive, out)
     if primitive.multiple_results:
-        return [array(value, aval) for value, aval in zip(out, out_aval, strict=True)]
-    return array(out, out_aval)
+        return [_Array(value, aval) for value, aval in zip(out, out_aval, strict=True)]
+    return _Array(out, out_aval)
 
 
 def _check_finite(primitive: Primitive, out: Any) -> None:

@@ -110,6 +110,8 @@ _threads: weakref.WeakKeyDictionary[threading.Thread, dict[str, Any]] = weakref.
 class Config(threading.local):
     """The flags as attributes: `config.jax_enable_x64`; `config.x64` is short for it.
 
+    `config.debugging`: whether nans or infs are looked for.
+
     Example:
         >>> from minijax import config
         >>> config.jax_numpy_rank_promotion
@@ -204,8 +206,8 @@ class Override(ContextDecorator):
 def _write(attributes: dict[str, Any], name: str, value: Any) -> None:
     attributes[name] = value
     attributes["_key"] = None
-    if name == "jax_enable_x64":
-        attributes["x64"] = value
+    attributes["x64"] = attributes.get("jax_enable_x64", False)
+    attributes["debugging"] = attributes.get("jax_debug_nans", False) or attributes.get("jax_debug_infs", False)
 
 
 config = Config()

@@ -163,7 +163,7 @@ def _value_and_cotangents(traced: Traced) -> tuple[list[Any], list[Any]]:
     jaxpr = traced.closed.jaxpr
     in_avals = jaxpr.in_avals
     nonzero = [aval.is_differentiable for aval in in_avals]
-    if not (config.jax_debug_nans or config.jax_debug_infs):
+    if not config.debugging:
         found = value_and_cotangents(jaxpr, traced.closed.consts, traced.values, nonzero)
         if found is not None:
             outs, cts = found

@@ -11,7 +11,14 @@ from __future__ import annotations
 import numpy as _numpy
 
 from ..array import Array
-from . import fft as fft, linalg as linalg, methods as _methods, scalar_types as _scalar_types, ufuncs as _ufuncs  # noqa: F401
+from . import (  # noqa: F401
+    fft as fft,
+    linalg as linalg,
+    methods as _methods,
+    scalar_types as _scalar_types,
+    ufunc_methods as _ufunc_methods,
+    ufuncs as _ufuncs,
+)
 from .calculus import (
     diff as diff,
     ediff1d as ediff1d,

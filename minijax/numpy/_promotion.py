@@ -72,6 +72,8 @@ def _weak_literal(y: Any, dtype: np.dtype) -> Literal:
 
 def _converted(y: Any, dtype: np.dtype) -> Any:
     """A Python or NumPy scalar in `dtype`; integers wrap around in narrower types, as XLA converts."""
+    if dtype.kind == "f" and type(y) in (int, float) and -1e4 < y < 1e4:
+        return dtype.type(y)  # the common case: nothing overflows, no warnings to silence
     with np.errstate(all="ignore"):
         if dtype.kind in "iu" and isinstance(y, int):
             info = np.iinfo(dtype)
@@ -181,8 +183,19 @@ def as_dtype(x: Any, dtype: np.dtype, weak: bool = False) -> Any:
     return p.convert_element_type(x, new_dtype=dtype, weak_type=weak)
 
 
+def _ready_pair(x: Any, y: Any) -> list[Any] | None:
+    """`plain_pair`, if the shapes agree too."""
+    pair = plain_pair(x, y)
+    if pair is None:
+        return None
+    a, b = pair[0].aval.shape, pair[1].aval.shape
+    return [*pair] if a == b or not a or not b else None
+
+
 def promoted(name: str, *args: Any) -> list[Any]:
     """`args` in one dtype and of one shape (or scalars)."""
+    if len(args) == 2 and (pair := _ready_pair(*args)) is not None:
+        return pair
     values = checked(name, *args)
     dtype, weak = common_dtype(values)
     return broadcast_all(name, [as_dtype(x, dtype, weak) for x in values])
@@ -190,6 +203,8 @@ def promoted(name: str, *args: Any) -> list[Any]:
 
 def promoted_inexact(name: str, *args: Any) -> list[Any]:
     """As `promoted`, integers and booleans as floats."""
+    if len(args) == 2 and (pair := _ready_pair(*args)) is not None and pair[0].aval.dtype.kind in "fc":
+        return pair
     values = checked(name, *args)
     dtype, weak = common_dtype(values)
     dtype = to_inexact_dtype(dtype)
@@ -198,6 +213,8 @@ def promoted_inexact(name: str, *args: Any) -> list[Any]:
 
 def promoted_numeric(name: str, *args: Any) -> list[Any]:
     """As `promoted`, booleans as integers."""
+    if len(args) == 2 and (pair := _ready_pair(*args)) is not None and pair[0].aval.dtype != BOOL:
+        return pair
     values = checked(name, *args)
     dtype, weak = common_dtype(values)
     if dtype == BOOL:
@@ -250,11 +267,16 @@ def broadcast_all(name: str, values: Sequence[Any]) -> list[Any]:
 
 
 def _broadcast_shape(name: str, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        found = ", ".join(map(str, shapes))
-        raise TypeError(f"{name} got incompatible shapes for broadcasting: {found}.") from None
+    ndim = max(map(len, shapes))
+    out = [1] * ndim
+    for shape in shapes:
+        for i, n in enumerate(shape, ndim - len(shape)):
+            if n != 1 and out[i] != n:
+                if out[i] != 1:
+                    found = ", ".join(map(str, shapes))
+                    raise TypeError(f"{name} got incompatible shapes for broadcasting: {found}.")
+                out[i] = n
+    return tuple(out)
 
 
 def _rank_promotion(name: str, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -299,6 +321,8 @@ def static_shape(shape: Any) -> tuple[int, ...]:
     Raises:
         TypeError: a size that is no integer or not known while tracing.
     """
+    if type(shape) is int:
+        return (shape,)
     sizes = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else None
     if sizes is None:
         sizes = tuple(shape) if getattr(shape, "ndim", 0) and type(shape) is not Tracer else (shape,)

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..array import Array, as_value, wrap
-from ..dtypes import canonicalize_dtype, issubdtype, result_type, scalar_dtype, to_inexact_dtype
+from ..array import Array, as_value
+from ..dtypes import canonicalize_dtype, issubdtype, result_type, scalar_dtype
 from ..ir import ShapedArray, Tracer, concretize
 from ..primitives import p
 from ..primitives._ops import like, select
+from ._nested_lists import cast, check_int, stacked, wrapped
 from ._promotion import (
     SCALAR_TYPES,
     as_array,
@@ -107,17 +108,17 @@ def _converted(x: Any, wanted: np.dtype | None) -> Any:
         return x
     if kind in SCALAR_TYPES:
         if wanted is not None:
-            _check_int(x, wanted)
-            return _wrapped(literal(x, wanted).value)
+            check_int(x, wanted)
+            return wrapped(literal(x, wanted).value)
         dtype = scalar_dtype(kind)
-        _check_int(x, dtype)
+        check_int(x, dtype)
         return Array(np.array(literal(x, dtype).value), ShapedArray((), dtype, kind is not bool))
     if isinstance(x, (np.ndarray, np.generic)):
         if x.dtype == object:
             return _converted(x.tolist(), wanted)
-        return as_value(x) if wanted is None else _wrapped(_cast(np.asarray(x), wanted))
+        return as_value(x) if wanted is None else wrapped(cast(np.asarray(x), wanted))
     if isinstance(x, (list, tuple)):
-        return _stacked(x, wanted)
+        return stacked(x, wanted)
     if hasattr(x, "__jax_array__"):
         return _converted(x.__jax_array__(), wanted)
     if x is None or isinstance(x, (str, bytes, dict, set)):
@@ -130,95 +131,6 @@ def _converted(x: Any, wanted: np.dtype | None) -> Any:
         return _converted(np.array(memoryview(x)), wanted)
     except TypeError:
         raise TypeError(f"Unexpected input type for array: {kind}") from None
-
-
-def _check_int(x: Any, dtype: np.dtype) -> None:
-    if dtype.kind in "iu" and isinstance(x, int):
-        info = np.iinfo(dtype)
-        if not info.min <= x <= info.max:
-            raise OverflowError(f"Python int {x} too large to convert to {dtype.name}")
-
-
-def _cast(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        if x.dtype.kind == "c" and dtype.kind != "c":
-            x = x.real
-        return x.astype(dtype)
-
-
-def _wrapped(value: Any) -> Array:
-    return wrap(np.asarray(value))
-
-
-def _leaves(x: Any) -> list[Any]:
-    """The leaves of nested lists."""
-    found: list[Any] = []
-    work = [x]
-    while work:
-        here = work.pop()
-        if isinstance(here, (list, tuple)):
-            work.extend(reversed(here))
-        else:
-            found.append(here)
-    return found
-
-
-def _stacked(x: Any, wanted: np.dtype | None) -> Any:
-    """Nested lists as an array: by NumPy if no traced value is inside, else stacked."""
-    leaves = [leaf.__jax_array__() if hasattr(leaf, "__jax_array__") else leaf for leaf in _leaves(x)]
-    for leaf in leaves:
-        if leaf is None or isinstance(leaf, (str, bytes, dict, set)):
-            raise TypeError(f"Value '{leaf}' with type {type(leaf)} is not a valid JAX array type")
-    if not leaves:
-        return _wrapped(np.array(x, wanted or to_inexact_dtype(np.float32)))
-    dtype = wanted if wanted is not None else _common_dtype(leaves)
-    if any(type(leaf) is Tracer for leaf in leaves):
-        return _stack_levels(x, dtype)
-    if all(type(leaf) in SCALAR_TYPES for leaf in leaves) and dtype.kind in "iu":
-        for leaf in leaves:
-            _check_int(leaf, dtype)
-    return _wrapped(_cast(np.array(_unwrapped(x)), dtype))
-
-
-def _common_dtype(leaves: list[Any]) -> np.dtype:
-    """The dtype of many leaves; scalars of one type count once."""
-    kinds: dict[Any, Any] = {}
-    for leaf in leaves:
-        kind = type(leaf)
-        if kind in SCALAR_TYPES:
-            kinds.setdefault(kind, leaf)
-        else:
-            value = leaf if hasattr(leaf, "dtype") else np.asarray(leaf)
-            kinds.setdefault((value.dtype, getattr(value, "weak_type", False)), value)
-    found: np.dtype = result_type(*kinds.values())
-    return found
-
-
-def _unwrapped(x: Any) -> Any:
-    if isinstance(x, (list, tuple)):
-        return [_unwrapped(item) for item in x]
-    return np.asarray(x.__jax_array__() if hasattr(x, "__jax_array__") else x)
-
-
-def _stack_levels(x: Any, dtype: np.dtype) -> Any:
-    if not isinstance(x, (list, tuple)):
-        (value,) = checked("array", x)
-        value = as_dtype(value, dtype)
-        return value if type(value) is Tracer else as_value(value)
-    parts = [_stack_levels(item, dtype) for item in x]
-    if not parts:
-        return _wrapped(np.zeros(0, dtype))
-    shapes = {part.aval.shape for part in parts}
-    if len(shapes) > 1:
-        raise ValueError(
-            "setting an array element with a sequence. The requested array has an inhomogeneous shape: parts of shapes "
-            f"{sorted(shapes)}"
-        )
-    shape = parts[0].aval.shape
-    rows = [
-        p.broadcast_in_dim(v, shape=(1, *shape), broadcast_dimensions=tuple(range(1, len(shape) + 1))) for v in parts
-    ]
-    return p.concatenate(*rows, dimension=0) if len(rows) > 1 else rows[0]
 
 
 def asarray(
@@ -373,7 +285,7 @@ def arange(
         size = max(math.ceil(given[0]), 0)
         return p.iota(dtype=dtype_, shape=(size,), dimension=0)
     values = np.arange(*given) if stop is not None else np.arange(0, given[0], given[-1])
-    return _wrapped(values.astype(dtype_))
+    return wrapped(values.astype(dtype_))
 
 
 def _static(v: Any) -> Any:
@@ -418,14 +330,14 @@ def linspace(
     shape = np.broadcast_shapes(x.aval.shape, y.aval.shape)
     x, y = (broadcast_value(as_array("linspace", v), (1, *shape)) for v in (x, y))
     parts = num - 1 if endpoint else num
-    fraction = _wrapped((np.arange(num) / max(parts, 1)).astype(x.aval.dtype))
+    fraction = wrapped((np.arange(num) / max(parts, 1)).astype(x.aval.dtype))
     fraction = p.broadcast_in_dim(fraction, shape=(num, *shape), broadcast_dimensions=(0,))
     full_x, full_y = (
         p.broadcast_in_dim(v, shape=(num, *shape), broadcast_dimensions=tuple(range(1 + len(shape)))) for v in (x, y)
     )
     out = p.add(p.mul(full_x, p.sub(like(fraction, 1), fraction)), p.mul(full_y, fraction))
     if endpoint and num > 1:  # the last one exactly
-        last = _wrapped(np.arange(num) == num - 1)
+        last = wrapped(np.arange(num) == num - 1)
         out = select(p.broadcast_in_dim(last, shape=(num, *shape), broadcast_dimensions=(0,)), full_y, out)
     if wanted.kind in "iu" and out.aval.dtype.kind == "f":
         out = p.floor(out)
@@ -480,7 +392,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: 
     """
     wanted = _float_or(dtype, "eye")
     (rows,), columns = static_shape(N), static_shape(N if M is None else M)[0]
-    return _wrapped(np.eye(rows, columns, operator.index(k)).astype(wanted))
+    return wrapped(np.eye(rows, columns, operator.index(k)).astype(wanted))
 
 
 def identity(n: int, dtype: Any = None) -> Any:

@@ -16,21 +16,10 @@ from .. import numpy as mnp, operators  # complete by the time a function here r
 from ..array import Array
 from ..errors import TracerArrayConversionError, teach
 from ..ir import Tracer
-from ..primitives import p
-from ._promotion import canonical_axis
 
 __all__ = ["array_function", "array_ufunc"]
 
 _KNOWN = (Array, Tracer, np.generic, bool, int, float, complex, list, tuple)
-_REDUCTIONS = {
-    "add": "sum",
-    "multiply": "prod",
-    "maximum": "max",
-    "minimum": "min",
-    "logical_and": "all",
-    "logical_or": "any",
-}
-_ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod", "maximum": "cummax", "minimum": "cummin"}
 
 
 def _is_known(x: Any) -> bool:
@@ -77,7 +66,7 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     arrays = [mnp.asarray(x) if isinstance(x, (list, tuple)) else x for x in inputs]
     if method == "__call__":
         return _called(self, function, arrays, options, called)
-    return _method(self, ufunc.__name__, function, method, arrays, options, called)
+    return _method(self, function, method, arrays, options, called)
 
 
 def _called(
@@ -98,27 +87,17 @@ def _called(
 
 
 def _method(
-    self: Tracer,
-    name: str,
-    function: Callable[..., Any],
-    method: str,
-    arrays: list[Any],
-    options: dict[str, Any],
-    called: str,
+    self: Tracer, function: Callable[..., Any], method: str, arrays: list[Any], options: dict[str, Any], called: str
 ) -> Any:
-    if method == "reduce" and name in _REDUCTIONS:
-        options.setdefault("axis", arrays.pop(1) if len(arrays) > 1 else 0)
-        return getattr(mnp, _REDUCTIONS[name])(arrays[0], **options)
-    if method == "accumulate" and name in _ACCUMULATIONS:
-        x = mnp.asarray(arrays[0])
-        axis = canonical_axis(options.get("axis", arrays[1] if len(arrays) > 1 else 0), x.ndim)
-        return getattr(p, _ACCUMULATIONS[name])(x, axis=axis, reverse=False)
-    if method == "outer":
-        x, y = map(mnp.asarray, arrays)
-        return function(mnp.reshape(x, x.shape + (1,) * y.ndim), y)
-    raise _no_counterpart(
-        self, called, "this method of the ufunc has no counterpart", "write it with minijax.numpy or minijax.lax"
-    )
+    ours = None if method == "at" else getattr(function, method, None)
+    if ours is None:
+        raise _no_counterpart(
+            self,
+            called,
+            "this method of the ufunc has no counterpart",
+            "write it with minijax.numpy or minijax.lax",
+        )
+    return ours(*arrays, **options)
 
 
 def array_function(self: Tracer, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

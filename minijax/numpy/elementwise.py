@@ -17,6 +17,7 @@ from ..dtypes import issubdtype
 from ..ir import Tracer, known_value
 from ..primitives import p
 from ..primitives._ops import like, select
+from . import ufuncs
 from ._promotion import (
     BOOL,
     as_array,
@@ -285,13 +286,13 @@ def clip(
         raise ValueError(
             "At most one of a_min and a_max may be None" if min is None else "No input was provided to clip"
         )
-    if any(typed(v)[0].kind == "c" for v in checked("clip", *(v for v in (arr, min, max) if v is not None))):
+    if any(getattr(getattr(v, "dtype", None), "kind", "") == "c" or type(v) is complex for v in (arr, min, max)):
         raise ValueError("Clip received a complex value either through the input or the min/max keywords.")
     out = as_array("clip", arr)
     if min is not None:
-        out = p.max(*promoted("clip", min, out))
+        out = ufuncs.maximum(out, min)
     if max is not None:
-        out = p.min(*promoted("clip", max, out))
+        out = ufuncs.minimum(out, max)
     return out
 
 

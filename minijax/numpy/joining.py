@@ -84,8 +84,9 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     if not values[0].aval.ndim:
         raise ValueError("Zero-dimensional arrays cannot be concatenated.")
     wanted = user_dtype(dtype, "concatenate")
-    found, weak = common_dtype(values)
-    values = [as_dtype(x, wanted or found, weak and wanted is None) for x in values]
+    if wanted is not None or len({x.aval.dtype for x in values}) > 1:
+        found, weak = common_dtype(values)
+        values = [as_dtype(x, wanted or found, weak and wanted is None) for x in values]
     dimension = canonical_axis(axis, values[0].aval.ndim)
     return values[0] if len(values) == 1 else p.concatenate(*values, dimension=dimension)
 
@@ -110,7 +111,10 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> An
     if len({x.aval.shape for x in values}) > 1:
         raise ValueError("All input arrays must have the same shape.")
     axis = canonical_axis(axis, values[0].aval.ndim + 1)
-    return concatenate([expand_dims(x, axis) for x in values], axis, dtype)
+    shape = values[0].aval.shape
+    longer, kept = (*shape[:axis], 1, *shape[axis:]), tuple(i + (i >= axis) for i in range(len(shape)))
+    rows = [p.broadcast_in_dim(x, shape=longer, broadcast_dimensions=kept) for x in values]
+    return concatenate(rows, axis, dtype)
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:

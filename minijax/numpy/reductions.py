@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..array import Array
 from ..dtypes import issubdtype, scalar_dtype, to_inexact_dtype
-from ..ir import lookup
+from ..ir import Tracer, lookup
 from ..primitives import p
 from ..primitives._ops import like, select
 from ._promotion import (
@@ -266,6 +267,10 @@ def mean(
         Array(1.5, dtype=float32)
     """
     refuse_out("mean", out)
+    if dtype is None and where is None and type(a) in (Array, Tracer) and a.aval.dtype.kind == "f":
+        axes = canonical_axes(axis, a.aval.ndim)
+        total = sum(a, axis=axes, keepdims=keepdims)
+        return p.div(total, literal(math.prod(a.aval.shape[i] for i in axes), total.aval.dtype))
     wanted = user_dtype(dtype, "mean")
     a = as_inexact_of("mean", a, wanted)
     axes = canonical_axes(axis, a.aval.ndim)
@@ -313,7 +318,9 @@ def var(
 
 
 def _mean_kept(a: Any, axes: tuple[int, ...], where: Any) -> Any:
-    return quotient(sum(a, axis=axes, keepdims=True, where=where), element_count("var", a, axes, where, True))
+    """The mean, of a shape that broadcasts with `a`."""
+    kept = len(axes) < a.aval.ndim  # a mean over everything is a scalar, which needs no broadcasting
+    return quotient(sum(a, axis=axes, keepdims=kept, where=where), element_count("var", a, axes, where, kept))
 
 
 def _squared_modulus(x: Any) -> Any:

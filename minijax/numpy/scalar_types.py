@@ -11,7 +11,6 @@ import ml_dtypes
 import numpy as np
 
 from ..dtypes import (
-    canonicalize_dtype,
     finfo as finfo,
     iinfo as iinfo,
     isdtype as isdtype,
@@ -47,7 +46,7 @@ class ScalarType(type):
     dtype: np.dtype
 
     def __call__(cls, x: Any, *args: Any, **kwargs: Any) -> Any:
-        return array(x, canonicalize_dtype(cls.dtype), *args, **kwargs)
+        return array(x, cls.dtype, *args, **kwargs)
 
     def __eq__(cls, other: Any) -> bool:
         return other is cls or cls.dtype.type == other or (isinstance(other, np.dtype) and cls.dtype == other)

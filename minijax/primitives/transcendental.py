@@ -15,19 +15,8 @@ from ._families import INEXACT, binary, unary
 from ._ops import like, p
 
 
-def _in_float32(f: Any) -> Any:
-    """`f` for dtypes that NumPy has no loop for (bfloat16): computed in float32."""
-
-    def evaluate(x: Any, *rest: Any) -> Any:
-        if x.dtype.kind == "V":
-            return f(x.astype(np.float32), *[r.astype(np.float32) for r in rest]).astype(x.dtype)
-        return f(x, *rest)
-
-    return evaluate
-
-
 def _function(name: str, evaluate: Any, jvp: Any, doc: str, **more: Any) -> Any:
-    return unary(name, _in_float32(evaluate), jvp=jvp, lower=f"vmath.{name}({{0}})", doc=doc, **more)
+    return unary(name, evaluate, jvp=jvp, lower=f"vmath.{name}({{0}})", doc=doc, **more)
 
 
 exp = _function("exp", np.exp, lambda t, out, x: p.mul(t, out), "Exponential. d = exp(x) dx.")
@@ -176,7 +165,7 @@ def _over_square_norm(numerator: Any, y: Any, x: Any) -> Any:
 
 atan2 = binary(
     "atan2",
-    _in_float32(np.arctan2),
+    np.arctan2,
     accepts=INEXACT,
     jvp=(
         lambda t, out, y, x: p.mul(t, _over_square_norm(p.div(x, p.max(p.abs(x), p.abs(y))), y, x)),

@@ -31,7 +31,7 @@ def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, name: str) -> tuple[Shape
 
 
 def _evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
-    run = None if config.jax_debug_nans or config.jax_debug_infs else straight_line(jaxpr)
+    run = None if config.debugging else straight_line(jaxpr)
     if run is None:
         return eval_closed(jaxpr, *args)
     outs = state.context.run(run, *[raw(x) for x in args])

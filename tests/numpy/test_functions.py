@@ -290,7 +290,7 @@ def test_unique_of_traced_values_agrees_with_numpy():
 
 def test_nonzero_without_size_says_what_to_do():
     with pytest.raises(
-        mj.errors.ConcretizationTypeError, match="size argument of jnp.nonzero must be statically specified"
+        mj.errors.ConcretizationTypeError, match=r"size argument of jnp\.nonzero must be statically specified"
     ):
         mj.vmap(lambda x: mnp.nonzero(x)[0])(mnp.ones((2, 3)))
 
