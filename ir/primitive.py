@@ -70,7 +70,6 @@ class Primitive:
 
     __slots__ = (
         "_abstract",
-        "known_avals",
         "batch",
         "collective",
         "cost",
@@ -80,6 +79,7 @@ class Primitive:
         "evaluate",
         "jvp",
         "kind",
+        "known_avals",
         "lower",
         "multiple_results",
         "name",
