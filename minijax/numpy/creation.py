@@ -30,6 +30,7 @@ from ._promotion import (
     promoted,
     promoted_inexact,
     static_shape,
+    strengthened,
     typed,
     user_dtype,
 )
@@ -192,6 +193,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
 
 
 def _filled(value: Any, shape: tuple[int, ...]) -> Any:
+    if any(n < 0 for n in shape):
+        raise TypeError(f"Shapes must be 1D sequences of nonnegative integers, got {shape}")
     if value.aval.shape not in ((), shape):
         np.broadcast_shapes(value.aval.shape, shape)
     return broadcast_value(value, shape)
@@ -284,7 +287,9 @@ def arange(
     if stop is None and step is None and dtype_.kind in "iuf":
         size = max(math.ceil(given[0]), 0)
         return p.iota(dtype=dtype_, shape=(size,), dimension=0)
-    values = np.arange(*given) if stop is not None else np.arange(0, given[0], given[-1])
+    if stop is None:  # start is the end then
+        given = [0, *given]
+    values = np.arange(*given)
     return wrapped(values.astype(dtype_))
 
 
@@ -350,7 +355,7 @@ def linspace(
     if not retstep:
         return out
     step = p.div(p.sub(y, x), like(x, parts)) if parts else p.mul(y, like(y, math.nan))
-    return out, p.reshape(step, new_sizes=shape, dimensions=None)
+    return out, p.reshape(strengthened(step), new_sizes=shape, dimensions=None)
 
 
 def _arrays_of(x: Any) -> Any:

@@ -211,9 +211,11 @@ def remainder(x1: Any, x2: Any, /) -> Any:
     """Remainder with the sign of x2 (Python's %), elementwise. d = dx1 - floor(x1 / x2) dx2."""
     x, y = promoted_numeric("remainder", x1, x2)
     rest = p.rem(x, y)
-    if rest.aval.dtype.kind == "u":
-        return rest
     zero = like(rest, 0)
+    if rest.aval.dtype.kind in "iu":
+        rest = select(p.eq(y, zero), zero, rest)  # as NumPy has it
+        if rest.aval.dtype.kind == "u":
+            return rest
     other_sign = p.and_(p.ne(p.lt(rest, zero), p.lt(y, zero)), p.ne(rest, zero))
     return select(other_sign, p.add(rest, y), rest)
 
@@ -247,6 +249,7 @@ def _float_divmod(x: Any, y: Any) -> tuple[Any, Any]:
     other_sign = p.and_(p.ne(p.lt(rest, like(rest, 0)), p.lt(y, like(y, 0))), p.ne(rest, like(rest, 0)))
     rest = select(other_sign, p.add(rest, y), rest)
     quotient = select(other_sign, p.sub(quotient, like(quotient, 1)), quotient)
+    quotient = select(p.eq(y, like(y, 0)), p.div(x, y), quotient)
     return p.round(quotient, rounding_method=1), rest
 
 

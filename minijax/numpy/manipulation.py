@@ -55,17 +55,17 @@ __all__ = [
 
 def shape(a: Any) -> tuple[int, ...]:
     """The shape of `a`."""
-    return tuple(as_array("shape", a).aval.shape)
+    return tuple(np.shape(a)) if isinstance(a, (list, tuple)) else tuple(as_array("shape", a).aval.shape)
 
 
 def ndim(a: Any) -> int:
     """The number of axes of `a`."""
-    return int(as_array("ndim", a).aval.ndim)
+    return len(shape(a))
 
 
 def size(a: Any, axis: Any = None) -> int:
     """The number of elements of `a`, or along `axis`."""
-    sizes = as_array("size", a).aval.shape
+    sizes = shape(a)
     return math.prod(sizes[i] for i in canonical_axes(axis, len(sizes)))
 
 

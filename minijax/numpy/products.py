@@ -429,20 +429,16 @@ def _sliding(name: str, a: Any, v: Any, mode: str, flip: bool) -> Any:
     if not x.aval.size or not y.aval.size:
         raise ValueError(f"{name}: inputs cannot be empty, got shapes {x.aval.shape} and {y.aval.shape}.")
     reverse_result = False
-    if x.aval.size < y.aval.size:
-        x, y, reverse_result = y, x, not flip
-        y = y if flip else _conjugated(y)
-        x = x if flip else _conjugated(x)
+    if x.aval.size < y.aval.size:  # the longer one is cut into windows; a correlation then comes out backwards
+        x, y, reverse_result = (y, x, False) if flip else (_conjugated(y), x, True)
+    elif not flip:
+        y = _conjugated(y)
     if flip:
         y = p.rev(y, dimensions=(0,))
-    elif not reverse_result:
-        y = _conjugated(y)
     n, m = x.aval.size, y.aval.size
     low, high = {"full": (m - 1, m - 1), "same": (m // 2, m - m // 2 - 1), "valid": (0, 0)}.get(mode, (None, None))
     if low is None or high is None:
         raise ValueError("mode must be one of ['full', 'same', 'valid']")
-    if not flip and mode == "same":
-        low, high = (high, low) if reverse_result and m % 2 == 0 else (low, high)
     padded = p.pad(x, literal(0, dtype), padding_config=((low, high, 0),))
     count = n + low + high - m + 1
     windows = _windows(padded, count, m)

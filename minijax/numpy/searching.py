@@ -392,7 +392,7 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Indices of the elements that are not zero, one row each; see `nonzero`."""
     a = as_array("argwhere", a)
     if not a.aval.ndim:
-        return reshape(argwhere(reshape(a, (1,)), size=size)[:, :0], (-1, 0))
+        return reshape(argwhere(reshape(a, (1,)), size=size), (-1,))[:, None][:, :0]
     found = nonzero(a, size=size, fill_value=fill_value)
     return p.concatenate(*[expand_dims(i, 1) for i in found], dimension=1)
 

@@ -72,6 +72,7 @@ LINEAR_AND_SMOOTH = {
     "correlate valid": (lambda m, x, y: m.correlate(x, y), V, W),
     "correlate swapped": (lambda m, x, y: m.correlate(x, y, "full"), W, V),
     "correlate same": (lambda m, x, y: m.correlate(x, y, "same"), V, V[:4]),
+    "correlate same swapped": (lambda m, x, y: m.correlate(x, y, "same"), V[:3], V[:4]),
     "reshape": (lambda m, x: m.reshape(x, (2, -1)), X),
     "reshape by columns": (lambda m, x: m.reshape(x, (2, 6), order="F"), X),
     "transpose": (lambda m, x: m.transpose(x, (2, 0, 1)), T),
@@ -332,3 +333,28 @@ def test_lists_with_traced_values_are_stacked():
     assert float(mj.grad(f)(3.0)) == pytest.approx(1 + 6 + np.cos(3.0), rel=1e-6)
     with pytest.raises(ValueError, match="inhomogeneous"):
         mj.grad(lambda x: mnp.array([[x, x], [x]]).sum())(1.0)
+
+
+def test_correlation_conjugates_the_second_vector():
+    x, y = 1j * np.array([1.0, 2.0]), np.array([1j, 1.0, 3.0 - 1j])
+    for a, b in ((x, y), (y, x)):
+        for mode in ("full", "same", "valid"):
+            np.testing.assert_allclose(mnp.correlate(a, b, mode), np.correlate(a, b, mode), rtol=1e-6)
+
+
+def test_empty_and_scalar_arrays():
+    assert mnp.argwhere(mnp.array(1)).shape == (1, 0)
+    assert mnp.sum(mnp.zeros(0)) == 0 and mnp.prod(mnp.zeros(0)) == 1 and np.isnan(mnp.mean(mnp.zeros(0)))
+    assert mnp.linspace(0, 1, 0).shape == (0,) and mnp.array([]).dtype == np.float32
+    np.testing.assert_array_equal(mnp.arange(3, dtype=mnp.bfloat16).astype(float), [0, 1, 2])
+    np.testing.assert_array_equal(mnp.arange(5, 0, -2), [5, 3, 1])
+
+
+@pytest.mark.parametrize("name", LINEAR_AND_SMOOTH)
+def test_compiled_and_mapped_results_agree(name):
+    f, *arrays = LINEAR_AND_SMOOTH[name]
+    with mj.enable_x64():
+        wanted = np.asarray(f(mnp, *arrays))
+        np.testing.assert_allclose(mj.jit(lambda *xs: f(mnp, *xs))(*arrays), wanted, rtol=1e-11, atol=1e-12)
+        pairs = [np.stack([1.5 * x + 0.1, x]) for x in arrays]
+        np.testing.assert_allclose(mj.vmap(lambda *xs: f(mnp, *xs))(*pairs)[1], wanted, rtol=1e-11, atol=1e-12)
