@@ -31,6 +31,7 @@ from .jaxpr import (
 from .parser import parse as parse
 from .primitive import Kind as Kind, Primitive as Primitive, all_primitives as all_primitives, lookup as lookup
 from .printer import print_jaxpr as print_jaxpr
+from .quick import bind_one as bind_one, bind_two as bind_two
 from .source import Source as Source
 from .symbolic import Linear as Linear, Zero as Zero
 from .trace import (

@@ -68,6 +68,11 @@ def register_array_type(array_type: Any) -> None:
     _Array = array_type
 
 
+def array_type() -> Any:
+    """The class of evaluated values."""
+    return _Array
+
+
 def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Run a primitive's reference implementation on values that all exist."""
     try:  # Arrays and literals have both attributes; NumPy values neither

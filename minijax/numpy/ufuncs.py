@@ -15,7 +15,7 @@ import numpy as np
 
 from ..array import Array
 from ..dtypes import issubdtype
-from ..ir import Literal, Tracer, lookup
+from ..ir import Literal, Tracer, bind_one, bind_two, lookup
 from ._promotion import (
     SCALAR_TYPES,
     as_inexact,
@@ -41,7 +41,7 @@ def _named(f: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
 
 def _unary(name: str, primitive_name: str, what: str) -> Callable[[Any], Any]:
     """A function of floats; integers are converted."""
-    bind = lookup(primitive_name).bind
+    bind = bind_one(lookup(primitive_name))
 
     def function(x: Any, /) -> Any:
         kind = type(x)
@@ -56,7 +56,7 @@ def _unary(name: str, primitive_name: str, what: str) -> Callable[[Any], Any]:
 
 def _unary_any(name: str, primitive_name: str, what: str, kinds: str, otherwise: Callable[[Any], Any]) -> Any:
     """A function that keeps the dtype: bound for dtypes of `kinds`, `otherwise` for the rest (checked values)."""
-    bind = lookup(primitive_name).bind
+    bind = bind_one(lookup(primitive_name))
 
     def function(x: Any, /) -> Any:
         kind = type(x)
@@ -78,8 +78,7 @@ def _binary(
         promote: from (name, x, y) to operands.
         on_bool: the primitive for booleans, if it is another.
     """
-    primitive = lookup(primitive_name)
-    bind = primitive.bind
+    bind = bind_two(lookup(primitive_name))
     bind_bool = lookup(on_bool).bind if on_bool else bind
 
     def slow(x: Any, y: Any) -> Any:
