@@ -205,3 +205,32 @@ def test_empty_operands():
     assert lookup("reduce_prod").bind(wrap(np.zeros((0, 2))), axes=(0,)).tolist() == [1.0] * 2
     gradient = mj.grad(lambda x: lookup("reduce_prod").bind(x, axes=(0,)))(wrap(np.zeros(0)))
     assert gradient.shape == (0,)
+
+
+def test_transposes_are_adjoint_in_each_operand_alone(case):
+    primitive = lookup(case.primitive)
+    if primitive.transpose is None or not differentiable(case):
+        pytest.skip("no transpose")
+    operands = [wrap(np.asarray(x)) for x in case.operands]
+    for place in inexact_places(case):
+        x = operands[place]
+
+        def f(v, place=place):
+            out = primitive.bind(*[v if i == place else y for i, y in enumerate(operands)], **case.params)
+            return tuple(out) if primitive.multiple_results else (out,)
+
+        zero, (v,) = wrap(np.zeros(x.shape, x.dtype)), directions([x], 5)
+        at_zero, once, twice = f(zero), f(v), f(wrap(2 * np.asarray(v)))
+        if not all(np.isfinite(np.asarray(y)).all() for y in (*at_zero, *once)):
+            continue  # not linear: a pole at 0
+        image = [np.asarray(a) - np.asarray(b) for a, b in zip(once, at_zero, strict=True)]
+        double = [np.asarray(a) - np.asarray(b) for a, b in zip(twice, at_zero, strict=True)]
+        if not all(np.allclose(b, 2 * a, rtol=1e-9) for a, b in zip(image, double, strict=True)):
+            continue  # not linear in this operand
+        us = directions(once, 6)
+        try:
+            (pulled,) = mj.linear_transpose(f, x)(us)
+        except NotImplementedError:
+            assert case.primitive in ("div", "scatter_mul", "triangular_solve")  # in these operands they are not linear
+            continue
+        np.testing.assert_allclose(inner(image, us).real, inner([v], [pulled]).real, rtol=1e-9, atol=1e-12)

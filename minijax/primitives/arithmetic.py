@@ -90,6 +90,8 @@ def _divide_integers(x: Any, y: Any) -> Any:
 
 
 def _div_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    if type(y) is Linear:
+        raise div.missing("transpose")
     return unbroadcast(p.div(ct, y), x.aval), None
 
 

@@ -320,7 +320,15 @@ def _set_jvp(primals: Any, tangents: Any, *, unique_indices: bool = False, **par
     t, t_updates = (zeros(a.aval) if type(a) is Zero else a for a in (t, t_updates))
     if unique_indices or _is_unique(x, indices, updates, **params):
         return out, p.scatter(t, indices, t_updates, unique_indices=True, **params)
-    # Number the rows, scatter the numbers, and see which one each element kept: 0 is the operand.
+    winners, won = _winners(x, indices, updates, **params)
+    t = select(p.eq(winners, np.int32(0)), t, like(t, 0))
+    t_updates = select(won, t_updates, like(t_updates, 0))
+    return out, p.scatter_add(t, indices, t_updates, unique_indices=False, **params)
+
+
+def _winners(x: Any, indices: Any, updates: Any, **params: Any) -> tuple[Any, Any]:
+    """For each element of x the number of the row that it keeps (0: its own), and for each update whether it is kept."""
+    params.pop("unique_indices", None)
     aval, window_axes = aval_like(updates), params["dimension_numbers"].update_window_dims
     row_axes = tuple(d for d in range(aval.ndim) if d not in window_axes)
     rows = np.arange(1, row_count(aval_like(indices)) + 1, dtype=np.int32)
@@ -329,17 +337,17 @@ def _set_jvp(primals: Any, tangents: Any, *, unique_indices: bool = False, **par
     nobody = zeros(ShapedArray(aval_like(x).shape, rows.dtype))
     winners = p.scatter(nobody, indices, numbers, unique_indices=False, **params)
     won = p.eq(_read_back(winners, indices, updates, params["dimension_numbers"], params["mode"]), numbers)
-    t = select(p.eq(winners, np.int32(0)), t, like(t, 0))
-    t_updates = select(won, t_updates, like(t_updates, 0))
-    return out, p.scatter_add(t, indices, t_updates, unique_indices=False, **params)
+    return winners, won
 
 
 def _set_transpose(ct: Any, x: Any, indices: Any, updates: Any, **params: Any) -> tuple[Any, None, Any]:
-    """For indices that meet no element twice: all that the jvp rule records."""
+    """Where several updates meet the same element, only the one that stayed gets its cotangent."""
     x_ct = p.scatter(ct, indices, zeros(aval_like(updates)), **params) if type(x) is Linear else None
     updates_ct = None
     if type(updates) is Linear:
         updates_ct = _read_back(ct, indices, updates, params["dimension_numbers"], params["mode"])
+        if not _is_unique(x, indices, updates, **params):
+            updates_ct = select(_winners(x, indices, updates, **params)[1], updates_ct, like(updates_ct, 0))
     return x_ct, None, updates_ct
 
 
@@ -427,11 +435,17 @@ def _mul_jvp(primals: Any, tangents: Any, **params: Any) -> Any:
     return out, Zero(aval_like(out).tangent()) if tangent is None else tangent
 
 
+def _mul_transpose(ct: Any, x: Any, indices: Any, updates: Any, **params: Any) -> tuple[Any, None, None]:
+    if type(updates) is Linear:
+        raise scatter_mul.missing("transpose")
+    return p.scatter_mul(ct, indices, updates, **params), None, None
+
+
 scatter_mul = _scatter(
     "scatter_mul",
     np.multiply,
     jvp=_mul_jvp,
-    transpose=lambda ct, x, indices, updates, **params: (p.scatter_mul(ct, indices, updates, **params), None, None),
+    transpose=_mul_transpose,
     doc="""x with its windows multiplied by `updates`, one for each row of `indices`; all count where they meet.
     d = product of the updates times dx, plus each update's tangent times the product of all else at its
     element.""",
