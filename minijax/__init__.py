@@ -19,16 +19,15 @@ Read `ir/jaxpr.py` first, then `ir/trace.py`, then the interpreters: each is a l
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from . import (
     dtypes as dtypes,
     errors as errors,
-    flatten_util as flatten_util,
     ir as ir,
     lax as lax,
-    nn as nn,
     numpy as numpy,
-    random as random,
-    scipy as scipy,
     tree_util as tree_util,
 )
 from .api.autodiff import (
@@ -67,3 +66,16 @@ from .dtypes import float0 as float0
 from .tree import tree as tree
 
 __version__ = "0.1.0"
+
+_ROOMS = frozenset(("flatten_util", "nn", "random", "scipy", "test_util", "viz"))
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms that are imported when they are first asked for: `minijax.nn`, `minijax.random`, `minijax.viz`, ..."""
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'minijax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

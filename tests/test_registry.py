@@ -231,6 +231,10 @@ def test_transposes_are_adjoint_in_each_operand_alone(case):
         try:
             (pulled,) = mj.linear_transpose(f, x)(us)
         except NotImplementedError:
-            assert case.primitive in ("div", "scatter_mul", "triangular_solve")  # in these operands they are not linear
+            assert case.primitive in (
+                "div",
+                "scatter_mul",
+                "triangular_solve",
+            )  # in these operands they are not linear
             continue
         np.testing.assert_allclose(inner(image, us).real, inner([v], [pulled]).real, rtol=1e-9, atol=1e-12)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import opt_einsum
 
 from ..array import Array
 from ..dtypes import to_inexact_dtype
@@ -319,6 +318,8 @@ def einsum(
         >>> mnp.einsum("ij->i", mnp.ones((2, 3)))
         Array([3., 3.], dtype=float32)
     """
+    import opt_einsum  # heavy: only when an einsum is written out
+
     if out is not None:
         raise NotImplementedError("The 'out' argument to jnp.einsum is not supported.")
     terms, result, arrays = opt_einsum.parser.parse_einsum_input((subscripts, *operands), shapes=False)
@@ -358,6 +359,8 @@ def _traced_out(term: str, value: Any, sizes: dict[str, int]) -> tuple[str, Any]
 
 
 def _contract_all(names: list[str], values: list[Any], result: str, sizes: dict[str, int], optimize: Any) -> Any:
+    import opt_einsum  # heavy: only when an einsum is written out
+
     if optimize is False:
         path: Any = [(0, 1)] * (len(values) - 1)
     elif isinstance(optimize, (list, tuple)):
@@ -414,6 +417,8 @@ def _summed_alone(term: str, value: Any, needed: set[str]) -> tuple[Any, str]:
 
 def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "greedy") -> Any:
     """The order of contraction that opt_einsum finds, and its description."""
+    import opt_einsum  # heavy: only when an einsum is written out
+
     arrays = [np.empty(v.shape, v.dtype) if hasattr(v, "shape") else v for v in operands]
     path, info = opt_einsum.contract_path(subscripts, *arrays, optimize=True if optimize is True else optimize)
     return ["einsum_path", *path], str(info)

@@ -91,7 +91,7 @@ def survives(mutant: tuple[str, str, str, int]) -> bool:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             apply_mutant(lookup(name), slot, BREAKS[change], place)
             args = ["tests/test_registry.py", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
-            code = pytest.main([*args, "-k", f"({name}- or {name}) and (forward or reverse or second)"])
+            code = pytest.main([*args, "-k", f"({name}- or {name}) and (forward or reverse or second or adjoint)"])
         os.write(write, b"1" if code == 0 else b"0")
         os._exit(0)
     os.waitpid(child, 0)
