@@ -57,13 +57,13 @@ def bind_two(primitive: Primitive) -> Callable[[Any, Any], Any]:
                 first, second = type(x), type(y)
                 if first is Tracer:
                     trace = x._trace
-                    if second is Literal or (second is Tracer and y._trace is trace):
-                        if trace.alive and local.level >= trace.level:
-                            var = Var(aval)
-                            place = local.source or trace.recorder.pointers(2)
-                            atoms = (x._var, y if second is Literal else y._var)
-                            trace.eqns.append(Eqn(primitive, atoms, (var,), _NO_PARAMS, place))
-                            return Tracer(trace, aval, var)
+                    beside = second is Literal or (second is Tracer and y._trace is trace)
+                    if beside and trace.alive and local.level >= trace.level:
+                        var = Var(aval)
+                        place = local.source or trace.recorder.pointers(2)
+                        atoms = (x._var, y if second is Literal else y._var)
+                        trace.eqns.append(Eqn(primitive, atoms, (var,), _NO_PARAMS, place))
+                        return Tracer(trace, aval, var)
                 elif second is not Tracer and not flags.debugging:
                     return array(local.context.run(evaluate, x._value, y._value), aval)
         return bind(x, y)

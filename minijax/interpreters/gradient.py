@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..array import Array, raw
-from ..ir import Jaxpr, Literal, Tracer, Var, guard, state, trace_function
+from ..ir import Jaxpr, Literal, Tracer, guard, state, trace_function
 from .linearize import linearize_values
 from .pullback import record_tape
 from .straight_line import straight_line
@@ -84,16 +84,21 @@ def _structure(jaxpr: Jaxpr) -> tuple[Any, ...]:
         index[var] = len(index)
         parts.append(var.aval)
     parts.append(len(jaxpr.invars))
+    add = parts.append
     for eqn in jaxpr.eqns:
-        if eqn.primitive is guard:
+        primitive = eqn.primitive
+        if primitive is guard:
             continue
-        operands = [index[x] if type(x) is Var else (x.aval, x.value.tobytes()) for x in eqn.invars]
-        parts.append((eqn.primitive, *operands))
+        add(primitive)  # also marks where the operands of the equation before end
+        for x in eqn.invars:
+            place = index.get(x)
+            add((x.aval, x.value.tobytes()) if place is None else place)
         if eqn.params:
-            parts.append(tuple(eqn.params.items()))
+            add(tuple(eqn.params.items()))
         for var in eqn.outvars:
             index[var] = len(index)
-    parts += [index[x] if type(x) is Var else (x.aval, x.value.tobytes()) for x in jaxpr.outvars]
+    for x in jaxpr.outvars:
+        add((x.aval, x.value.tobytes()) if type(x) is Literal else index[x])  # type: ignore[index]
     return tuple(parts)
 
 
