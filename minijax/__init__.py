@@ -39,6 +39,20 @@ from .api.autodiff import (
     vjp as vjp,
 )
 from .api.compile import jit as jit
+from .api.devices import (
+    Device as Device,
+    block_until_ready as block_until_ready,
+    default_backend as default_backend,
+    device_count as device_count,
+    device_get as device_get,
+    device_put as device_put,
+    devices as devices,
+    effects_barrier as effects_barrier,
+    local_device_count as local_device_count,
+    local_devices as local_devices,
+    process_count as process_count,
+    process_index as process_index,
+)
 from .api.jacobians import hessian as hessian, jacfwd as jacfwd, jacobian as jacobian, jacrev as jacrev
 from .api.stage import (
     ShapeDtypeStruct as ShapeDtypeStruct,
@@ -51,10 +65,12 @@ from .api.stage import (
 from .api.vectorize import vmap as vmap
 from .array import Array as Array
 from .config import (
+    check_tracer_leaks as check_tracer_leaks,
     checking_leaks as checking_leaks,
     config as config,
     debug_infs as debug_infs,
     debug_nans as debug_nans,
+    default_matmul_precision as default_matmul_precision,
     disable_jit as disable_jit,
     enable_checks as enable_checks,
     enable_x64 as enable_x64,
@@ -67,7 +83,7 @@ from .tree import tree as tree
 
 __version__ = "0.1.0"
 
-_ROOMS = frozenset(("flatten_util", "nn", "random", "scipy", "test_util", "viz"))
+_ROOMS = frozenset(("core", "flatten_util", "nn", "random", "scipy", "test_util", "typing", "viz"))
 
 
 def __getattr__(name: str) -> Any:

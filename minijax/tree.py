@@ -174,7 +174,7 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDe
             return list(tree), _TUPLES[len(tree)]
     leaves, spec = optree.tree_flatten(tree, is_leaf, namespace=_SPACE)
     nodes = spec.num_nodes
-    if is_leaf is None and ((nodes == 1 and leaves) or (kind is tuple and nodes - 1 == len(leaves) == len(tree))):
+    if is_leaf is None and ((nodes == 1 and leaves) or (kind is tuple and nodes - 1 == len(leaves))):
         _leaf_types.update(map(type, leaves))
         if len(_leaf_types) > _MOST_TYPES:  # a program that makes types without end
             _leaf_types.clear()

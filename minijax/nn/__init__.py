@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import initializers as initializers
 from .activations import (
     celu as celu,
     elu as elu,

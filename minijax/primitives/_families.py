@@ -58,6 +58,7 @@ def unary(
     doc: str,
     params: dict[str, Any] | None = None,
     simplify: Sequence[Any] = (),
+    check: Callable[..., None] | None = None,
 ) -> Primitive:
     """An elementwise function of one array.
 
@@ -66,10 +67,13 @@ def unary(
         accepts: NumPy abstract dtypes of the operand.
         out_dtype: from the operand's dtype, when it differs.
         linear: the function is linear (then `transpose` must be given).
+        check: `(aval, **params)`, raises for combinations of dtype and params that are refused.
     """
 
     def abstract(x: ShapedArray, **params: Any) -> ShapedArray:
         check_dtype(name, x, accepts)
+        if check is not None:
+            check(x, **params)
         return x if out_dtype is None else x.update(dtype=out_dtype(x.dtype), weak_type=x.weak_type)
 
     return Primitive(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Linear, aval_like
+from ..ir import Linear, ShapedArray, aval_like
 from ..ir.passes.rewrite import View, involution, unit
-from ._families import ANY, INEXACT, NUMERIC, binary, unary, unbroadcast
+from ._families import ANY, INEXACT, NUMERIC, REAL, binary, unary, unbroadcast
 from ._ops import like, p, select
 
 
@@ -119,6 +119,7 @@ def _rem_evaluate(x: Any, y: Any) -> Any:
 rem = binary(
     "rem",
     _rem_evaluate,
+    accepts=REAL,
     jvp=(lambda t, out, x, y: t, lambda t, out, x, y: p.mul(p.neg(p.trunc(p.div(x, y))), t)),
     lower="rem",
     doc="Remainder with the sign of x (C's fmod), elementwise. d rem = dx - trunc(x / y) dy, jumps have derivative zero.",
@@ -233,6 +234,14 @@ def _integer_pow_jvp(t: Any, out: Any, x: Any, *, y: int) -> Any:
     return p.mul(t, p.mul(like(x, y), p.integer_pow(x, y=y - 1)))
 
 
+def _refuse_integer_reciprocals(x: ShapedArray, *, y: int) -> None:
+    if y < 0 and x.dtype.kind in "iu":
+        raise TypeError(
+            f"Integers cannot be raised to negative powers, got integer_pow({x.str_short()}, {y}): the result is no "
+            "integer. Convert with x.astype(float) first"
+        )
+
+
 def _first_power(view: View) -> Any:
     """x**1 is x."""
     return view.operands[0] if view.params["y"] == 1 else None
@@ -246,6 +255,7 @@ integer_pow = unary(
     params={"y": int},
     lower="integer_pow",
     simplify=[_first_power],
+    check=_refuse_integer_reciprocals,
     doc="x**y for a Python int y, elementwise. d = y x**(y-1) dx; 0 for y = 0, at x = 0 too.",
 )
 

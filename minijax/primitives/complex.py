@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
 from ..ir.passes.rewrite import involution
-from ._families import COMPLEX, FLOAT, Kind, check_dtype, elementwise_aval, elementwise_batch, unary, unbroadcast
+from ._families import COMPLEX, Kind, check_dtype, elementwise_aval, elementwise_batch, unary, unbroadcast
 from ._ops import like, p
 
 
@@ -65,7 +65,7 @@ conj = unary(
 
 def _complex_abstract(x: ShapedArray, y: ShapedArray) -> ShapedArray:
     for aval in (x, y):
-        check_dtype("complex", aval, FLOAT)
+        check_dtype("complex", aval, (np.float32, np.float64))  # there are no complex halves
     out = elementwise_aval("complex", (x, y))
     return out.update(dtype=_whole_dtype(out.dtype))
 

@@ -188,6 +188,10 @@ def _scatter_aval(name: str) -> Callable[..., ShapedArray]:
     ) -> ShapedArray:
         if x.dtype != updates.dtype:
             raise TypeError(f"{name} requires arguments to have the same dtypes, got {x.dtype}, {updates.dtype}.")
+        if name == "scatter_sub" and x.dtype.kind == "b":
+            raise TypeError(
+                "scatter_sub does not accept dtype bool: booleans have no difference. Convert to integers"
+            )
         windows = dimension_numbers.update_window_dims
         rows = tuple(n for d, n in enumerate(updates.shape) if d not in windows)
         if rows != indices.shape[:-1] or len(windows) + len(rows) != updates.ndim:

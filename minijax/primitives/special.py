@@ -57,11 +57,21 @@ erf_inv = _special(
     lambda t, out, x: p.mul(t, p.mul(like(x, 1.0 / _GAUSS), p.exp(p.mul(out, out)))),
     "Inverse of erf on (-1, 1). d = sqrt(pi)/2 exp(erf_inv(x)**2) dx (inverse of DLMF 7.10.1); inf at 1.",
 )
-lgamma = _special(
+
+
+def _lgamma_evaluate(x: Any) -> Any:
+    """SciPy's, except at -inf, where C's lgamma is inf and SciPy's -inf."""
+    out = _scipy("gammaln")(x)
+    return np.where(np.isinf(x), x.dtype.type(np.inf), out)
+
+
+lgamma = unary(
     "lgamma",
-    "gammaln",
-    lambda t, out, x: p.mul(t, p.digamma(x)),
-    "log |Gamma(x)|. d = digamma(x) dx (DLMF 5.2.2); inf at 0, -1, ...",
+    _lgamma_evaluate,
+    jvp=lambda t, out, x: p.mul(t, p.digamma(x)),
+    accepts=FLOAT,
+    lower="library",
+    doc="log |Gamma(x)|. d = digamma(x) dx (DLMF 5.2.2); inf at 0, -1, ... and at both infinities.",
 )
 
 
@@ -173,9 +183,9 @@ def _no_derivative(name: str, argument: str) -> Any:
 
 
 def _gamma_density(a: Any, x: Any) -> Any:
-    """x**(a - 1) exp(-x) / Gamma(a), in logarithms."""
+    """x**(a - 1) exp(-x) / Gamma(a), in logarithms; 1 for a = 1 and x = 0."""
     one = like(x, 1)
-    log_density = p.sub(p.sub(p.mul(p.sub(a, one), p.log(x)), x), p.lgamma(a))
+    log_density = p.sub(p.sub(p.xlogy(p.sub(a, one), x), x), p.lgamma(a))
     return p.exp(log_density)
 
 
@@ -204,14 +214,21 @@ igammac = binary(
 
 
 def _igamma_grad_a_evaluate(a: Any, x: Any) -> Any:
-    """dP/da by Richardson-extrapolated central differences of SciPy's gammainc in double precision: error about 1e-10."""
+    """dP/da by Richardson-extrapolated central differences of SciPy's gammainc in double precision: error about 1e-10.
+
+    P varies with a on the scale min(a, sqrt(a)). The smaller of P and Q = 1 - P is differenced: it has the digits.
+    """
     import scipy.special  # heavy: only when a special function is evaluated
 
     wide_a, wide_x = np.asarray(a, np.float64), np.asarray(x, np.float64)
-    step = 1e-3 * np.maximum(wide_a, 1e-3)
+    step = 2e-3 * np.minimum(wide_a, np.sqrt(wide_a))
+    lower_is_smaller = scipy.special.gammainc(wide_a, wide_x) < 0.5
 
     def difference(h: Any) -> Any:
-        return (scipy.special.gammainc(wide_a + h, wide_x) - scipy.special.gammainc(wide_a - h, wide_x)) / (2 * h)
+        above, below = wide_a + h, wide_a - h
+        lower = scipy.special.gammainc(above, wide_x) - scipy.special.gammainc(below, wide_x)
+        upper = scipy.special.gammaincc(below, wide_x) - scipy.special.gammaincc(above, wide_x)
+        return np.where(lower_is_smaller, lower, upper) / (2 * h)
 
     coarse, middle, fine = difference(2 * step), difference(step), difference(step / 2)
     first, second = (4 * middle - coarse) / 3, (4 * fine - middle) / 3

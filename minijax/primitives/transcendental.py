@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import aval_like
-from ._families import INEXACT, binary, unary
+from ._families import binary, unary
 from ._ops import like, p
 
 
@@ -166,7 +166,7 @@ def _over_square_norm(numerator: Any, y: Any, x: Any) -> Any:
 atan2 = binary(
     "atan2",
     np.arctan2,
-    accepts=INEXACT,
+    accepts=FLOAT,
     jvp=(
         lambda t, out, y, x: p.mul(t, _over_square_norm(p.div(x, p.max(p.abs(x), p.abs(y))), y, x)),
         lambda t, out, y, x: p.mul(t, p.neg(_over_square_norm(p.div(y, p.max(p.abs(x), p.abs(y))), y, x))),
