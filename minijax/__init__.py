@@ -39,6 +39,7 @@ from .api.autodiff import (
     vjp as vjp,
 )
 from .api.compile import jit as jit
+from .api.custom import custom_gradient as custom_gradient, custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from .api.devices import (
     Device as Device,
     block_until_ready as block_until_ready,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import aval_like
-from ._families import binary, unary
+from ._families import FLOAT, binary, unary
 from ._ops import like, p
 
 

@@ -6,4 +6,4 @@ A rule of a structured primitive lifts a Jaxpr-to-Jaxpr function (`jvp_jaxpr`, `
 
 from __future__ import annotations
 
-from . import jit as jit
+from . import custom_jvp as custom_jvp, custom_vjp as custom_vjp, jit as jit
