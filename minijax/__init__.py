@@ -23,6 +23,8 @@ from importlib import import_module
 from typing import Any
 
 from . import (
+    ad_checkpoint as ad_checkpoint,
+    debug as debug,
     dtypes as dtypes,
     errors as errors,
     ir as ir,
@@ -38,6 +40,8 @@ from .api.autodiff import (
     value_and_grad as value_and_grad,
     vjp as vjp,
 )
+from .api.callbacks import pure_callback as pure_callback
+from .api.checkpointing import checkpoint as checkpoint, checkpoint_policies as checkpoint_policies, remat as remat
 from .api.compile import jit as jit
 from .api.custom import custom_gradient as custom_gradient, custom_jvp as custom_jvp, custom_vjp as custom_vjp
 from .api.devices import (
@@ -84,7 +88,7 @@ from .tree import tree as tree
 
 __version__ = "0.1.0"
 
-_ROOMS = frozenset(("core", "flatten_util", "nn", "random", "scipy", "test_util", "typing", "viz"))
+_ROOMS = frozenset(("core", "experimental", "flatten_util", "nn", "random", "scipy", "test_util", "typing", "viz"))
 
 
 def __getattr__(name: str) -> Any:

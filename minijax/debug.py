@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import sys
 from typing import Any
 
 from .api.callbacks import debug_callback as callback
@@ -10,14 +11,27 @@ from .api.callbacks import debug_callback as callback
 __all__ = ["callback", "print"]
 
 
-class _Checked(string.Formatter):
-    """A formatter that refuses arguments that the text does not use."""
+class _Check(string.Formatter):
+    """Formats nothing, but refuses places without a value and values without a place."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return ""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return value
 
     def check_unused_args(self, used_args: Any, args: Any, kwargs: Any) -> None:
-        unused = [str(i) for i in range(len(args)) if i not in used_args] + [k for k in kwargs if k not in used_args]
-        if unused:
+        unused = [i for i in range(len(args)) if i not in used_args]
+        unused_names = [name for name in kwargs if name not in used_args]
+        if unused or unused_names:
+            what = (
+                f"keyword arguments to `minijax.debug.print`: {unused_names}"
+                if unused_names
+                else (f"arguments to `minijax.debug.print`: positions {unused}")
+            )
             raise ValueError(
-                f"Unused arguments to `debug.print`: {', '.join(unused)}. The text has no place for them."
+                f"Unused {what}. You may be passing an f-string, which is formatted before the program runs: pass a regular "
+                'string with places, debug.print("x = {x}", x=x)'
             )
 
 
@@ -37,10 +51,9 @@ def print(fmt: str, *args: Any, ordered: bool = False, partitioned: bool = False
         >>> mj.debug.print("x = {x}", x=2)
         x = 2
     """
-    _Checked().format(fmt, *[0] * len(args), **kwargs) if not args else None
+    _Check().format(fmt, *args, **kwargs)
 
     def show(*values: Any, **named: Any) -> None:
-        text = _Checked().format(fmt, *values, **named)
-        __builtins__print(text)
+        sys.stdout.write(fmt.format(*values, **named) + "\n")
 
     callback(show, *args, ordered=ordered, **kwargs)

@@ -7,6 +7,7 @@ function is just called; when something is traced, one equation records the call
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
@@ -15,13 +16,14 @@ from typing import Any
 from ..errors import teach
 from ..ir import ShapedArray, Tracer, aval_like, state
 from ..primitives._ops import p
-from ..structured._closures import captured_tracers, refilled
+from ..structured._closures import captured_tracers, holds_functions, refilled
 from ..structured._rules import body_with_captured
 from ..structured.custom_jvp import custom_jvp_call
 from ..structured.custom_vjp import Pullback, custom_vjp_call
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from ._calls import FlatFunction, check_callable, flatten_values, function_name, trace_flat, unflatten_each
 from .autodiff import _finished
+from .compile import Jitted
 
 __all__ = ["custom_gradient", "custom_jvp", "custom_vjp"]
 
@@ -418,3 +420,8 @@ def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
 
     wrapped.defvjp(fwd, bwd)
     return wrapped
+
+
+holds_functions(custom_jvp, ("fun", "jvp"), copy.copy)
+holds_functions(custom_vjp, ("fun", "fwd", "bwd"), copy.copy)
+holds_functions(Jitted, ("fun",), lambda jitted: Jitted(jitted.fun, jitted.static_argnums, jitted.static_argnames))

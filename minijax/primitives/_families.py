@@ -26,6 +26,8 @@ __all__ = [
     "NUMERIC",
     "REAL",
     "binary",
+    "check_dtype",
+    "check_preferred",
     "elementwise",
     "elementwise_batch",
     "library_call",
@@ -149,6 +151,17 @@ def check_dtype(name: str, aval: ShapedArray, accepts: Sequence[type]) -> None:
     if not any(issubdtype(aval.dtype, kind) for kind in accepts):
         wanted = " or ".join(kind.__name__ for kind in accepts)
         raise TypeError(f"{name} does not accept dtype {aval.dtype}: expected {wanted}. Convert with x.astype(...)")
+
+
+def check_preferred(name: str, dtype: np.dtype, preferred: np.dtype) -> None:
+    """Raise where accumulating in `preferred` would drop imaginary parts or fractions unasked."""
+    loses_imaginary = dtype.kind == "c" and preferred.kind != "c"
+    loses_fraction = issubdtype(dtype, np.inexact) and not issubdtype(preferred, np.inexact)
+    if loses_imaginary or loses_fraction:
+        raise TypeError(
+            f"{name}: input type {dtype} is incompatible with `preferred_element_type` {preferred}, which cannot hold "
+            "it. Take the real part or round explicitly"
+        )
 
 
 def elementwise_aval(name: str, avals: Sequence[ShapedArray], out_dtype: np.dtype | None = None) -> ShapedArray:

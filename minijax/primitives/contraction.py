@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Kind, Linear, Primitive, ShapedArray, aval_like
-from ._families import move_axis
+from ._families import check_preferred, move_axis
 from ._ops import p
 
 Numbers = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
@@ -41,6 +41,8 @@ def _dot_abstract(
         *(lhs.shape[i] for i in _free(lhs.ndim, lhs_contract, lhs_batch)),
         *(rhs.shape[i] for i in _free(rhs.ndim, rhs_contract, rhs_batch)),
     )
+    if preferred_element_type is not None:
+        check_preferred("dot_general", lhs.dtype, preferred_element_type)
     dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
     return ShapedArray(shape, dtype, lhs.weak_type and rhs.weak_type)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ir import Kind, Linear, Primitive, ShapedArray, aval_like
-from ._families import move_axis
+from ._families import check_preferred, move_axis
 from ._ops import p
 from ._window_views import Pairs, window_shape, window_views
 
@@ -81,6 +81,8 @@ def _conv_abstract(
     out_space = window_shape(space, window, window_strides, padding, lhs_dilation, rhs_dilation)
     canonical = (batch, out_features, *out_space)
     shape = tuple(canonical[i] for i in _inverse(dimension_numbers.out_spec))
+    if preferred_element_type is not None:
+        check_preferred("conv_general_dilated", lhs.dtype, preferred_element_type)
     dtype = lhs.dtype if preferred_element_type is None else preferred_element_type
     return ShapedArray(shape, dtype, lhs.weak_type and rhs.weak_type)
 

@@ -410,7 +410,11 @@ scatter_sub = _scatter(
 
 
 def _product_of_others(out: Any, x: Any, indices: Any, updates: Any, params: dict[str, Any]) -> Any:
-    """For each update, the product of all else at its element. Dividing by the update does it, unless it is zero."""
+    """For each update, the product of all else at its element. Dividing by the update does it, unless it is zero.
+
+    Of two zeros at one element, each is the other's factor, as the sum of both minus itself: its value is zero, its
+    derivative is not. With three and more, derivatives from the third on are zero where they should not be.
+    """
     numbers, mode = params["dimension_numbers"], params["mode"]
     if _is_unique(x, indices, updates, **params):
         return _read_back(x, indices, updates, numbers, mode)
@@ -419,8 +423,12 @@ def _product_of_others(out: Any, x: Any, indices: Any, updates: Any, params: dic
     safe = select(vanishes, one, updates)
     count = p.scatter_add(zeros(aval_like(x)), indices, select(vanishes, _filled(updates, 1), zero), **params)
     nonzero = p.scatter_mul(x, indices, safe, **params)
-    alone = p.eq(_read_back(count, indices, updates, numbers, mode), one)
-    at_zero = select(alone, _read_back(nonzero, indices, updates, numbers, mode), zero)
+    found = _read_back(count, indices, updates, numbers, mode)
+    rest = _read_back(nonzero, indices, updates, numbers, mode)
+    zeros_there = p.scatter_add(zeros(aval_like(x)), indices, select(vanishes, updates, zero), **params)
+    partner = p.sub(_read_back(zeros_there, indices, updates, numbers, mode), updates)
+    paired = select(p.eq(found, like(updates, 2)), p.mul(rest, partner), zero)
+    at_zero = select(p.eq(found, one), rest, paired)
     return select(vanishes, at_zero, p.div(_read_back(out, indices, updates, numbers, mode), safe))
 
 

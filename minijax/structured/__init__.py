@@ -6,4 +6,10 @@ A rule of a structured primitive lifts a Jaxpr-to-Jaxpr function (`jvp_jaxpr`, `
 
 from __future__ import annotations
 
-from . import custom_jvp as custom_jvp, custom_vjp as custom_vjp, jit as jit
+from . import (
+    callback as callback,
+    checkpoint as checkpoint,
+    custom_jvp as custom_jvp,
+    custom_vjp as custom_vjp,
+    jit as jit,
+)

@@ -11,12 +11,20 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Callable
 from typing import Any
 
 from ..ir import Tracer
 from ..tree import tree_flatten, tree_unflatten
 
-__all__ = ["captured_tracers", "refilled"]
+__all__ = ["captured_tracers", "holds_functions", "refilled"]
+
+_holders: dict[type, tuple[tuple[str, ...], Callable[[Any], Any]]] = {}
+
+
+def holds_functions(kind: type, attributes: tuple[str, ...], fresh: Callable[[Any], Any]) -> None:
+    """Say that objects of class `kind` hold functions in `attributes`; `fresh(x)` is a copy of one, to be changed."""
+    _holders[kind] = attributes, fresh
 
 
 def captured_tracers(*things: Any) -> list[Any]:
@@ -41,7 +49,9 @@ def _parts(function: Any) -> list[Any]:
     if type(function) is functools.partial:
         return [function.func, list(function.args), function.keywords]
     if type(function) is types.MethodType:
-        return [function.__func__]
+        return [function.__func__, function.__self__]
+    if type(function) in _holders:
+        return [getattr(function, name) for name in _holders[type(function)][0]]
     if type(function) is not types.FunctionType:
         return []
     parts = [list(function.__defaults__ or ())]
@@ -76,7 +86,13 @@ def _refill_leaf(leaf: Any, values: dict[int, Any], made: dict[int, Any]) -> Any
             _refill_leaf(leaf.func, values, made), *[_refill(x, values, made) for x in leaf.args], **keywords
         )
     if type(leaf) is types.MethodType:
-        return types.MethodType(_refill_leaf(leaf.__func__, values, made), leaf.__self__)
+        return types.MethodType(_refill_leaf(leaf.__func__, values, made), _refill(leaf.__self__, values, made))
+    if type(leaf) in _holders:
+        attributes, fresh = _holders[type(leaf)]
+        made[id(leaf)] = copy = fresh(leaf)
+        for name in attributes:
+            setattr(copy, name, _refill(getattr(leaf, name), values, made))
+        return copy
     return _refill_function(leaf, values, made)
 
 

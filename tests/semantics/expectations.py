@@ -118,6 +118,13 @@ DIFFERENT: dict[str, Different] = {
     "10:jax.make_jaxpr(lambda d: d['a']@d['b'])({'a':jnp.ones((2,3)),'b':jnp.ones(3)})": Different(
         shows("c:f32[2] = dot_general[", "dimension_numbers=(((1,), (0,)), ((), ()))", "] a b"), "tuples, not lists"
     ),
+    "10:jax.make_jaxpr(lambda x: jax.checkpoint(jnp.sin)(x))(2.0)": Different(
+        shows("checkpoint[ differentiated=False", "let d:f32[] = sin c in (d,)"), "the primitive is called checkpoint"
+    ),
+    "10:jax.make_jaxpr(jax.grad(jax.checkpoint(lambda x: jnp.sin(jnp.sin(x)))))(2.0)": Different(
+        shows("checkpoint[ differentiated=True", "sin f i:f32[] = cos f j:f32[] = cos h"),
+        "the first call stays a call",
+    ),
     "12:jax.jit(lambda x:'abc')(1.0)": Different(raises("TypeError", "is not a valid JAX type"), WORDING),
 }
 
@@ -151,8 +158,6 @@ LATER.update(
             "5:g(lambda x: lax.cond(x>0, jnp.log, lambda x: 0.0, x))(0.0)",
             "5:jax.vmap(g(lambda x: lax.cond(x>0, jnp.log, lambda x: 0.0, x)))(jnp.array([0.0,1.0]))",
             "5:g(lambda x: lax.switch(0,[lambda x: x*0, jnp.log],x))(0.0)",
-            "9:jax.jit(dpr)(1.0)",
-            "9:g(dpr)(1.0)",
             "10:g(lambda x: lax.while_loop(lambda c: c[0]<3, lambda c:(c[0]+1,c[1]*2.), (0,x))[1])(1.0)",
             "10:jax.jvp(lambda x: lax.while_loop(lambda c: c[0]<3, lambda c:(c[0]+1,c[1]*2.), (0,x))[1],(1.0,),(1.0,))",
             "10:g(lambda x: lax.fori_loop(0,3,lambda i,c:c*2.,x))(1.0)",
@@ -170,22 +175,12 @@ LATER.update(
             "10:lax.cond(jnp.ones(2),lambda x:x,lambda x:-x,1.0)",
             "10:lax.switch(5,[lambda x:x,lambda x:-x],1.0)",
             "10:g(lambda x: lax.custom_root(lambda y:y**2-x,1.0,lambda f,y0: lax.stop_gradient(y0)*0+jnp.sqrt(x),lambda g,y:y/g(1.0)))(4.0)",
-            "10:g(lambda x: jax.pure_callback(lambda a: np.sin(a).astype(np.float32), jax.ShapeDtypeStruct((),jnp.float32), x))(1.0)",
             "10:jax.make_jaxpr(lambda x: lax.cond(x>0,jnp.sin,jnp.cos,x))(1.0)",
             "10:jax.make_jaxpr(g(lambda x: lax.cond(x>0,jnp.sin,jnp.cos,x)))(1.0)",
             "10:jax.make_jaxpr(lambda x: lax.fori_loop(0,3,lambda i,c:c*x,1.0))(2.0)",
             "10:jax.make_jaxpr(lambda x: lax.while_loop(lambda c:c<10.,lambda c:c*x,1.0))(2.0)",
-            "10:jax.make_jaxpr(lambda x: jax.checkpoint(jnp.sin)(x))(2.0)",
-            "10:jax.make_jaxpr(jax.grad(jax.checkpoint(lambda x: jnp.sin(jnp.sin(x)))))(2.0)",
             "12:g(cv)(1.0)  # custom_vjp without defvjp",
             "12:g(cj)(1.0)  # custom_jvp without defjvp",
-            "12:g(cv2)(1.0)",
-            "12:jax.jvp(cv2,(1.0,),(1.0,))",
-            "12:jax.jacfwd(cv2)(1.0)",
-            "12:jax.hessian(cv2)(1.0)",
-            "12:g(cv3)(1.0)  # bwd returns non-tuple",
-            "12:g(cv4)(1.0)  # bwd wrong shape",
-            "12:g(cv5,argnums=(0,1))(2.0,3.0)  # None cotangent = zeros",
         ),
         "control flow, custom rules, checkpoint and callbacks are issue 3",
     )
