@@ -24,6 +24,7 @@ test: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(PY) -m pip install --quiet -e '.[bench]'
 	$(PY) -m tests.benchmarks.eager
+	$(PY) -m tests.benchmarks.loop
 
 mutation: $(VENV)/.installed
 	$(PY) -m tests.mutation.run

@@ -115,9 +115,9 @@ def io_callback(
         What `callback` returns, as Arrays.
 
     Example:
-        >>> import minijax as mj
+        >>> from minijax.api.callbacks import io_callback
         >>> seen = []
-        >>> mj.experimental.io_callback(lambda x: seen.append(float(x)), None, 2.0)
+        >>> io_callback(lambda x: seen.append(float(x)), None, 2.0)
         >>> seen
         [2.0]
     """
