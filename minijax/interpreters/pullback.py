@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, raw
-from ..ir import ClosedJaxpr, Eqn, Jaxpr, Literal, Tracer, Var, state
+from ..ir import ClosedJaxpr, Eqn, Jaxpr, Literal, Tracer, Var, guard, state
 from .linearize import linearize_jaxpr
 from .straight_line import straight_line
 from .transpose import transpose_jaxpr
@@ -160,7 +160,7 @@ def record_tape(jaxpr: Jaxpr, consts: Sequence[Any], primals: Sequence[Any], non
             for var, flag in zip(eqn.outvars, rule.out_nonzero, strict=True):
                 if flag:
                     active.add(var)
-        elif eqn.primitive.takes_arrays and eqn.outvars:
+        elif eqn.primitive.takes_arrays and eqn.primitive is not guard:
             return None
         else:
             rule = None

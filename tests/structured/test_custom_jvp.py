@@ -195,5 +195,5 @@ def test_without_a_rule():
     def cj(x):
         return x
 
-    with pytest.raises(AttributeError, match="No JVP defined for custom_jvp function cj using defjvp."):
+    with pytest.raises(AttributeError, match=r"No JVP defined for custom_jvp function cj using defjvp\."):
         mj.custom_jvp(cj)(1.0)

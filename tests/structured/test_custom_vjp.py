@@ -152,7 +152,7 @@ def test_without_a_rule():
     def cv(x):
         return x
 
-    with pytest.raises(AttributeError, match="No VJP defined for custom_vjp function cv using defjvp."):
+    with pytest.raises(AttributeError, match=r"No VJP defined for custom_vjp function cv using defvjp\."):
         mj.grad(mj.custom_vjp(cv))(1.0)
 
 
