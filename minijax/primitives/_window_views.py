@@ -13,7 +13,19 @@ import numpy as np
 
 Pairs = tuple[tuple[int, int], ...]
 
-__all__ = ["Pairs", "window_shape", "window_views"]
+__all__ = ["Pairs", "check_positive", "dilated", "window_shape", "window_views"]
+
+
+def check_positive(name: str, **values: Sequence[int]) -> None:
+    """Strides, dilations and windows below 1 would read outside the array: a view does not check."""
+    for what, value in values.items():
+        if any(n < 1 for n in value):
+            raise TypeError(f"{name} {what} must have every element be strictly positive, got {tuple(value)}.")
+
+
+def dilated(n: int, d: int) -> int:
+    """The reach of `n` elements that are `d` apart; 0 of none."""
+    return max(n - 1, 0) * d + min(n, 1)
 
 
 def window_shape(
@@ -29,8 +41,8 @@ def window_shape(
     for n, w, s, (low, high), b, d in zip(
         shape, window_dimensions, window_strides, padding, base_dilation, window_dilation, strict=True
     ):
-        size = (max(n - 1, 0) * b + min(n, 1)) + low + high
-        reach = (w - 1) * d + 1
+        size = dilated(n, b) + low + high
+        reach = dilated(w, d)
         out.append(0 if size < reach else (size - reach) // s + 1)
     return tuple(out)
 
@@ -58,7 +70,7 @@ def window_views(
 def _padded(x: Any, fill: Any, padding: Pairs, dilation: Sequence[int]) -> Any:
     if all(pair == (0, 0) for pair in padding) and all(d == 1 for d in dilation):
         return x
-    sizes = [max(n - 1, 0) * d + min(n, 1) for n, d in zip(x.shape, dilation, strict=True)]
+    sizes = [dilated(n, d) for n, d in zip(x.shape, dilation, strict=True)]
     grown = [max(low, 0) + n + max(high, 0) for n, (low, high) in zip(sizes, padding, strict=True)]
     out = np.full(grown, fill, x.dtype)
     inside = tuple(

@@ -23,12 +23,30 @@ def _free(ndim: int, contract: Sequence[int], batch: Sequence[int]) -> tuple[int
     return tuple(i for i in range(ndim) if i not in contract and i not in batch)
 
 
+def _check_axes(side: str, ndim: int, contract: Sequence[int], batch: Sequence[int]) -> None:
+    if not all(0 <= i < ndim for i in (*contract, *batch)):
+        raise TypeError(
+            f"dot_general requires {side} dimension numbers to be nonnegative and less than the number of axes of the {side} "
+            f"value, got {side}_batch of {batch} and {side}_contracting of {contract} for {side} of rank {ndim}"
+        )
+    for what, axes in (("contracting", contract), ("batch", batch)):
+        if len(set(axes)) != len(axes):
+            raise TypeError(f"dot_general requires {side} {what} dimensions to be distinct, got {axes}.")
+    if set(contract) & set(batch):
+        raise TypeError(
+            f"dot_general requires {side} batch dimensions to be disjoint from contracting dimensions, got {side}_batch "
+            f"{batch} and {side}_contracting {contract}."
+        )
+
+
 def _dot_abstract(
     lhs: ShapedArray, rhs: ShapedArray, *, dimension_numbers: Numbers, precision: Any, preferred_element_type: Any
 ) -> ShapedArray:
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
     if lhs.dtype != rhs.dtype:
         raise TypeError(f"dot_general requires arguments to have the same dtypes, got {lhs.dtype}, {rhs.dtype}.")
+    _check_axes("lhs", lhs.ndim, lhs_contract, lhs_batch)
+    _check_axes("rhs", rhs.ndim, rhs_contract, rhs_batch)
     for what, left, right in (("contracting", lhs_contract, rhs_contract), ("batch", lhs_batch, rhs_batch)):
         lhs_sizes = tuple(lhs.shape[i] for i in left)
         rhs_sizes = tuple(rhs.shape[i] for i in right)

@@ -17,7 +17,7 @@ import numpy as np
 from ..ir import Kind, Linear, Primitive, ShapedArray, aval_like
 from ._families import check_preferred, move_axis
 from ._ops import p
-from ._window_views import Pairs, window_shape, window_views
+from ._window_views import Pairs, check_positive, dilated, window_shape, window_views
 
 __all__ = ["ConvDimensionNumbers"]
 
@@ -28,10 +28,6 @@ class ConvDimensionNumbers(NamedTuple):
     lhs_spec: tuple[int, ...]
     rhs_spec: tuple[int, ...]
     out_spec: tuple[int, ...]
-
-
-def _dilated(n: int, d: int) -> int:
-    return max(n - 1, 0) * d + min(n, 1)
 
 
 def _inverse(order: Sequence[int]) -> tuple[int, ...]:
@@ -59,7 +55,7 @@ def _conv_abstract(
             f"conv_general_dilated requires arguments to have the same dtypes, got {lhs.dtype}, {rhs.dtype}."
         )
     if lhs.ndim != rhs.ndim or lhs.ndim < 2:
-        raise ValueError(
+        raise TypeError(
             f"convolution requires lhs and rhs ndim to be equal and at least 2, got {lhs.ndim} and {rhs.ndim}."
         )
     batch, features, *space = (lhs.shape[i] for i in dimension_numbers.lhs_spec)
@@ -68,6 +64,9 @@ def _conv_abstract(
         raise ValueError(
             f"conv_general_dilated: strides, padding and dilations need one entry for each of {len(space)} spatial axes"
         )
+    check_positive(
+        "conv_general_dilated", window_strides=window_strides, lhs_dilation=lhs_dilation, rhs_dilation=rhs_dilation
+    )
     if features != in_features * feature_group_count:
         raise ValueError(
             "conv_general_dilated lhs feature dimension size divided by feature_group_count must equal the rhs input feature "
@@ -178,9 +177,9 @@ def _cotangent_of_lhs(
         rhs_dilation,
         strict=True,
     ):
-        reach = _dilated(w, rd)
+        reach = dilated(w, rd)
         before = reach - low - 1
-        pads.append((before, _dilated(n, ld) + reach - 1 - _dilated(m, s) - before))
+        pads.append((before, dilated(n, ld) + reach - 1 - dilated(m, s) - before))
     return p.conv_general_dilated(
         ct,
         swapped,
@@ -223,7 +222,7 @@ def _cotangent_of_rhs(
         rhs_dilation,
         strict=True,
     ):
-        pads.append((low, (w - 1) * rd + _dilated(m, s) - _dilated(n, ld) - low))
+        pads.append((low, (w - 1) * rd + dilated(m, s) - dilated(n, ld) - low))
     out = p.conv_general_dilated(
         lhs,
         kernel,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Kind, Primitive, ShapedArray, aval_like
-from ._families import ANY, FLOAT, NUMERIC, check_dtype
+from ._families import FLOAT, NUMERIC, check_dtype
 from ._ops import like, p, select
 
 
@@ -62,23 +62,33 @@ cumsum = _cumulative(
 )
 
 
-def _shifted(x: Any, axis: int, distance: int, reverse: bool, fill: Any) -> Any:
-    """`x` moved by `distance` away from the end that the running reduction starts at."""
-    move = (-distance, distance, 0) if reverse else (distance, -distance, 0)
-    config = tuple(move if i == axis else (0, 0, 0) for i in range(aval_like(x).ndim))
-    return p.pad(x, fill, padding_config=config)
+def _part(x: Any, axis: int, start: int, stop: int) -> Any:
+    """The elements from `start` to `stop` along `axis`."""
+    shape = aval_like(x).shape
+    starts = tuple(start if i == axis else 0 for i in range(len(shape)))
+    stops = tuple(stop if i == axis else n for i, n in enumerate(shape))
+    return p.slice(x, start_indices=starts, limit_indices=stops, strides=None)
 
 
-def _scan_pairs(
-    combine: Any, pair: tuple[Any, Any], neutral: tuple[Any, Any], axis: int, reverse: bool
-) -> tuple[Any, Any]:
-    """Running combination of pairs by doubling distances (Hillis & Steele 1986): log n steps, no division."""
+def _running(combine: Any, values: tuple[Any, ...], axis: int, reverse: bool) -> tuple[Any, ...]:
+    """Running combination of tuples by doubling distances (Hillis & Steele 1986): log n steps, no division.
+
+    Elements that have nothing before them are passed on, not combined with a neutral one: 0 * inf would be nan.
+    """
+    size = aval_like(values[0]).shape[axis]
     distance = 1
-    while distance < aval_like(pair[0]).shape[axis]:
-        earlier = tuple(_shifted(x, axis, distance, reverse, fill) for x, fill in zip(pair, neutral, strict=True))
-        pair = combine(earlier, pair)
+    while distance < size:
+        front = [_part(x, axis, 0, size - distance) for x in values]
+        back = [_part(x, axis, distance, size) for x in values]
+        if reverse:
+            done = [_part(x, axis, size - distance, size) for x in values]
+            pieces = zip(combine(back, front), done, strict=True)
+        else:
+            done = [_part(x, axis, 0, distance) for x in values]
+            pieces = zip(done, combine(front, back), strict=True)
+        values = tuple(p.concatenate(*piece, dimension=axis) for piece in pieces)
         distance *= 2
-    return pair
+    return values
 
 
 def _cumprod_jvp(t: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
@@ -88,7 +98,7 @@ def _cumprod_jvp(t: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
         (a, da), (b, db) = earlier, later
         return p.mul(a, b), p.add(p.mul(da, b), p.mul(a, db))
 
-    return _scan_pairs(combine, (x, t), (like(x, 1), like(t, 0)), axis, reverse)[1]
+    return _running(combine, (x, t), axis, reverse)[1]
 
 
 cumprod = _cumulative(
@@ -99,41 +109,32 @@ cumprod = _cumulative(
 )
 
 
-def _running_extremum(name: str, f: Any, better: str) -> Primitive:
+def _running_extremum(name: str, f: Any) -> Primitive:
     def jvp(t: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
-        one, zero = like(x, 1), like(x, 0)
-        extreme = like(x, -np.inf if better == "gt" else np.inf)
+        zero = like(x, 0)
 
         def combine(earlier: Any, later: Any) -> Any:
-            (a, a_sum, a_count), (b, b_sum, b_count) = earlier, later
-            tie, first = p.eq(a, b), getattr(p, better)(a, b)
-            merged = lambda u, v: select(tie, p.add(u, v), select(first, u, v))
-            return select(first, a, b), merged(a_sum, b_sum), merged(a_count, b_count)
+            extremum = getattr(p, name[3:])(earlier[0], later[0])
+            attained = p.eq(earlier[0], extremum), p.eq(later[0], extremum)  # neither, where one is nan
+            kept = lambda i: p.add(select(attained[0], earlier[i], zero), select(attained[1], later[i], zero))
+            return extremum, kept(1), kept(2)
 
-        # Sums of tangents and numbers of elements that attain the running extremum
-        ones = p.broadcast_in_dim(one, shape=aval_like(x).shape, broadcast_dimensions=())
-        triple = (x, t, ones)
-        distance = 1
-        while distance < aval_like(x).shape[axis]:
-            moved = tuple(
-                _shifted(v, axis, distance, reverse, fill)
-                for v, fill in zip(triple, (extreme, like(t, 0), zero), strict=True)
-            )
-            triple = combine(moved, triple)
-            distance *= 2
-        return p.div(triple[1], triple[2])
+        # With each running extremum go the sum of the tangents and the number of the elements that attain it
+        ones = p.broadcast_in_dim(like(x, 1), shape=aval_like(x).shape, broadcast_dimensions=())
+        _, total, count = _running(combine, (x, t, ones), axis, reverse)
+        return p.div(total, p.max(count, like(x, 1)))
 
     return _cumulative(
         name,
         f,
-        accepts=ANY,
         jvp=(jvp,),
-        doc=f"Running {name[3:]}imum; nan from the first nan on. The tangent is the mean over the elements so far that attain it.",
+        doc=f"Running {name[3:]}imum; nan from the first nan on. The tangent is the mean over the elements so far that attain "
+        "it, 0 behind a nan.",
     )
 
 
-cummax = _running_extremum("cummax", lambda x, axis: np.maximum.accumulate(x, axis=axis), "gt")
-cummin = _running_extremum("cummin", lambda x, axis: np.minimum.accumulate(x, axis=axis), "lt")
+cummax = _running_extremum("cummax", lambda x, axis: np.maximum.accumulate(x, axis=axis))
+cummin = _running_extremum("cummin", lambda x, axis: np.minimum.accumulate(x, axis=axis))
 
 
 def _cumlogsumexp_jvp(t: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> Any:
@@ -144,7 +145,7 @@ def _cumlogsumexp_jvp(t: Any, out: Any, x: Any, *, axis: int, reverse: bool) -> 
         total = _logaddexp(a, b)
         return total, p.add(p.mul(_weight(a, total), da), p.mul(_weight(b, total), db))
 
-    return _scan_pairs(combine, (x, t), (like(x, -np.inf), like(t, 0)), axis, reverse)[1]
+    return _running(combine, (x, t), axis, reverse)[1]
 
 
 def _weight(part: Any, total: Any) -> Any:

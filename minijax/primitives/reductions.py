@@ -10,9 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import issubdtype
 from ..ir import Kind, Primitive, ShapedArray, aval_like
-from ._families import ANY, INTEGRAL, check_dtype, reduction
+from ._families import ANY, INTEGRAL, REAL, check_dtype, reduction
 from ._ops import like, p, select
+
+ORDERED = (*REAL, np.bool_)
+_FLOAT32 = np.dtype(np.float32)
+_BLOCK = 4096
 
 
 def _keeping_dtype(f: Any) -> Any:
@@ -21,10 +26,32 @@ def _keeping_dtype(f: Any) -> Any:
     def evaluate(x: Any, *, axes: tuple[int, ...]) -> Any:
         dtype = x.dtype
         if dtype.itemsize == 2 and dtype.kind in "fV":
-            return f(np.asarray(x).astype(np.float32), axes).astype(dtype)
+            return f(np.asarray(x).astype(_FLOAT32), axes, _FLOAT32).astype(dtype)
         return f(x, axes, dtype)
 
     return evaluate
+
+
+def _add(x: Any, axes: tuple[int, ...], dtype: np.dtype) -> Any:
+    """NumPy adds pairwise along the innermost axis only; other long axes go block by block, or a sum stops at 2**24."""
+    if x.size > _BLOCK and axes and x.ndim > 1 and dtype.kind in "fc":
+        axis = max(axes, key=x.shape.__getitem__)
+        innermost = (
+            0 != x.strides[axis] == min(x.strides, key=abs)
+        )  # a broadcast axis has stride 0, and is as slow as any
+        if x.shape[axis] > _BLOCK and not innermost:
+            return _add(_added_in_blocks(x, axis, dtype), axes, dtype)
+    return np.add.reduce(x, axes, dtype)
+
+
+def _added_in_blocks(x: Any, axis: int, dtype: np.dtype) -> Any:
+    """`x` with each run of `_BLOCK` elements along `axis` replaced by its sum."""
+    starts = (slice(None),) * axis
+    count = x.shape[axis] // _BLOCK
+    whole, rest = x[(*starts, slice(count * _BLOCK))], x[(*starts, slice(count * _BLOCK, None))]
+    blocks = whole.reshape((*x.shape[:axis], count, _BLOCK, *x.shape[axis + 1 :]))
+    sums = np.add.reduce(blocks, axis + 1, dtype)
+    return np.concatenate([sums, np.add.reduce(rest, axis, dtype, keepdims=True)], axis)
 
 
 def _spread(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
@@ -39,7 +66,7 @@ def _sum_transpose(ct: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
 
 reduce_sum = reduction(
     "reduce_sum",
-    _keeping_dtype(np.add.reduce),
+    _keeping_dtype(_add),
     jvp="linear",
     transpose=_sum_transpose,
     lower="reduce_add",
@@ -146,7 +173,9 @@ reduce_xor = _bitwise("reduce_xor", np.bitwise_xor)
 
 def _arg(name: str, f: Any) -> Primitive:
     def abstract(x: ShapedArray, *, axes: tuple[int], index_dtype: np.dtype) -> ShapedArray:
-        check_dtype(name, x, ANY)
+        check_dtype(name, x, ORDERED)
+        if not issubdtype(index_dtype, np.integer):
+            raise TypeError(f"{name}: index_dtype must be an integer type, but got {index_dtype}")
         (axis,) = axes
         if not 0 <= axis < x.ndim:
             raise ValueError(f"{name}: axis {axis} is not an axis of an array of shape {x.shape}")

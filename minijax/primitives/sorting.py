@@ -2,6 +2,9 @@
 
 A sort is a permutation of its operands: the tangents are permuted alike. nan comes last, -0 and 0 are equal, ties keep
 their order.
+
+Stable permutations of 32-bit keys are found by sorting 64-bit integers, key above index, all of them distinct: NumPy's
+vectorised integer sort does that several times faster than its stable argsort.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from ._index_maps import GatherDimensionNumbers, GatherScatterMode
 from ._ops import p
 
 _INDEX = np.dtype(np.int32)
+_SMALL = 512  # elements along the axis, below which packing keys costs more than it gains
 
 
 def taken_along(x: Any, indices: Any, dimension: int) -> Any:
@@ -43,6 +47,8 @@ def taken_along(x: Any, indices: Any, dimension: int) -> Any:
 
 
 def _sort_abstract(*avals: ShapedArray, dimension: int, is_stable: bool, num_keys: int) -> tuple[ShapedArray, ...]:
+    if not avals:
+        raise TypeError("Sort requires at least one operand")
     first = avals[0]
     if any(aval.shape != first.shape for aval in avals):
         raise TypeError(f"sort needs operands of one shape, got {', '.join(str(a.shape) for a in avals)}")
@@ -53,19 +59,55 @@ def _sort_abstract(*avals: ShapedArray, dimension: int, is_stable: bool, num_key
     return avals
 
 
+def _widened(x: Any) -> Any:
+    """16-bit floats as float32, which NumPy can compare and reinterpret."""
+    return x.astype(np.float32) if x.dtype.itemsize <= 2 and x.dtype.kind in "fV" else x
+
+
+def _order_bits(x: Any) -> Any:
+    """Integers in the order of `x`: -0 before 0, every nan at the end."""
+    if x.dtype.kind != "f":
+        return x
+    signed = np.where(x == x, x, x.dtype.type(np.nan)).view(f"i{x.dtype.itemsize}")
+    return signed ^ ((signed >> (8 * x.dtype.itemsize - 1)) & np.iinfo(signed.dtype).max)
+
+
+def _above_index(bits: Any) -> Any:
+    """Distinct 64-bit integers: 32-bit keys above the index along the last axis."""
+    return (bits.astype(np.int64) << 32) | np.arange(bits.shape[-1])
+
+
+def _index_below(keys: Any) -> Any:
+    return keys & 0xFFFFFFFF
+
+
 def _order(keys: Sequence[Any], dimension: int) -> Any:
     """The stable permutation that sorts by `keys`, the first one first."""
-    keys = [key.astype(np.float32) if key.dtype.kind == "V" else key for key in keys]
-    if len(keys) == 1:
-        return np.argsort(keys[0], axis=dimension, kind="stable")
-    return np.lexsort(keys[::-1], axis=dimension)
+    keys = [_widened(key) for key in keys]
+    (key, *more) = keys
+    if more:
+        return np.lexsort(keys[::-1], axis=dimension)
+    if key.shape[dimension] < _SMALL or key.dtype.itemsize > 4:
+        return np.argsort(key, axis=dimension, kind="stable")
+    equal_zeros = key + key.dtype.type(0) if key.dtype.kind == "f" else key  # -0 + 0 is 0
+    packed = _above_index(_order_bits(np.moveaxis(equal_zeros, dimension, -1)))
+    packed.sort(axis=-1)
+    return np.moveaxis(_index_below(packed), -1, dimension)
+
+
+def _sorted(x: Any, dimension: int) -> Any:
+    """Only zeros of both signs and complex numbers show whether a sort is stable; the others are sorted as is fastest."""
+    kind = x.dtype.kind
+    if kind in "biu" or (kind == "f" and x.shape[dimension] >= _SMALL and not (np.signbit(x) & (x == 0)).any()):
+        return np.sort(x, axis=dimension)
+    return np.sort(x, axis=dimension, kind="stable")
 
 
 def _sort_evaluate(*xs: Any, dimension: int, is_stable: bool, num_keys: int) -> list[Any]:
     if xs[0].ndim == 0:
         return list(xs)
     if len(xs) == 1 and xs[0].dtype.kind != "V":
-        return [np.sort(xs[0], axis=dimension, kind="stable")]
+        return [_sorted(xs[0], dimension)]
     order = _order(xs[:num_keys], dimension)
     return [np.take_along_axis(np.asarray(x), order, dimension) for x in xs]
 
@@ -108,7 +150,7 @@ sort = Primitive(
 
 
 def _top_k_abstract(x: ShapedArray, *, k: int) -> tuple[ShapedArray, ShapedArray]:
-    check_dtype("top_k", x, REAL)
+    check_dtype("top_k", x, (*REAL, np.bool_))
     if not x.ndim:
         raise TypeError("top_k operand must have >= 1 dimension, got ()")
     if not 0 <= k <= x.shape[-1]:
@@ -118,9 +160,14 @@ def _top_k_abstract(x: ShapedArray, *, k: int) -> tuple[ShapedArray, ShapedArray
 
 
 def _top_k_evaluate(x: Any, *, k: int) -> tuple[Any, Any]:
-    key = x.astype(np.float32) if x.dtype.kind == "V" else x
-    flipped = np.flip(np.argsort(np.flip(key, -1), axis=-1, kind="stable"), -1)
-    order = (x.shape[-1] - 1 - flipped)[..., :k]
+    falling = ~_order_bits(_widened(x))
+    if x.shape[-1] < _SMALL or falling.dtype.itemsize > 4:
+        order = np.argsort(falling, axis=-1, kind="stable")[..., :k]
+    else:
+        packed = _above_index(falling)
+        if 0 < k < x.shape[-1]:
+            packed = np.partition(packed, k - 1, axis=-1)[..., :k]
+        order = _index_below(np.sort(packed, axis=-1)[..., :k])
     return np.take_along_axis(x, order, -1), order.astype(_INDEX)
 
 
@@ -149,5 +196,5 @@ top_k = Primitive(
     params={"k": int},
     multiple_results=True,
     doc="""The k largest elements of the last axis in falling order, and their indices (int32). x (..., n) -> (..., k). nan counts as
-    largest; of ties the lowest index comes first. d = the tangents of the chosen elements.""",
+    largest, 0 as larger than -0; of ties the lowest index comes first. d = the tangents of the chosen elements.""",
 )

@@ -6,15 +6,15 @@ as in JAX (select_and_scatter_add).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..ir import Kind, Primitive, ShapedArray, aval_like
-from ._families import ANY, NUMERIC, check_dtype, move_axis
+from ._families import NUMERIC, REAL, check_dtype, move_axis
 from ._ops import like, p, select
-from ._window_views import window_shape, window_views
+from ._window_views import check_positive, dilated, window_shape, window_views
 
 _PARAMS = {
     "window_dimensions": tuple,
@@ -32,6 +32,7 @@ def _abstract(name: str, accepts: Any) -> Any:
             raise TypeError(
                 f"{name}: windows, strides, padding and dilations need one entry per axis of {x.shape}, got {params}"
             )
+        check_positive(name, **{key: value for key, value in params.items() if key != "padding"})
         return x.update(shape=window_shape(x.shape, **params))
 
     return abstract
@@ -78,10 +79,8 @@ def _sum_transpose(ct: Any, x: Any, **params: Any) -> tuple[Any]:
         strict=True,
     ):
         reach = (w - 1) * d
-        size = max(n - 1, 0) * b + min(n, 1)
-        spread = max(m - 1, 0) * s + min(m, 1)
         left = reach - low
-        config.append((left, size + reach - left - spread))
+        config.append((left, dilated(n, b) + reach - left - dilated(m, s)))
     full = p.reduce_window_sum(
         ct,
         window_dimensions=params["window_dimensions"],
@@ -115,45 +114,36 @@ def _highest(dtype: np.dtype) -> Any:
     return np.inf if dtype.kind == "f" else np.iinfo(dtype).max if dtype.kind in "iu" else True
 
 
-def _offsets(window: Sequence[int]) -> list[tuple[int, ...]]:
-    return list(np.ndindex(*window))
+def _elements_of_windows(x: Any, fill: Any, out_shape: tuple[int, ...], params: dict[str, Any]) -> Iterator[Any]:
+    """For each place in the window, the element that every window has there; `fill` where that is padding."""
+    pads = zip(params["padding"], params["base_dilation"], strict=True)
+    padded = p.pad(x, fill, padding_config=tuple((low, high, b - 1) for (low, high), b in pads))
+    strides = params["window_strides"]
+    reach = tuple(dilated(m, s) for m, s in zip(out_shape, strides, strict=True))
+    for offset in np.ndindex(params["window_dimensions"]):
+        starts = tuple(o * d for o, d in zip(offset, params["window_dilation"], strict=True))
+        stops = tuple(a + n for a, n in zip(starts, reach, strict=True))
+        yield p.slice(padded, start_indices=starts, limit_indices=stops, strides=strides)
 
 
-def _shifted_windows(
-    x: Any, offset: Sequence[int], fill: Any, out_shape: Sequence[int], params: dict[str, Any]
-) -> Any:
-    """The element at `offset` of every window, `fill` where that is padding."""
-    config = tuple(
-        (low, high, b - 1) for (low, high), b in zip(params["padding"], params["base_dilation"], strict=True)
-    )
-    padded = p.pad(x, fill, padding_config=config)
-    starts = tuple(o * d for o, d in zip(offset, params["window_dilation"], strict=True))
-    stops = tuple(
-        start + (max(m - 1, 0) * s + min(m, 1))
-        for start, m, s in zip(starts, out_shape, params["window_strides"], strict=True)
-    )
-    return p.slice(padded, start_indices=starts, limit_indices=stops, strides=tuple(params["window_strides"]))
-
-
-def _extremum_window(name: str, f: Any, fill_of: Any) -> Primitive:
+def _extremum_window(name: str, f: Any, fill_of: Any, keeps: str) -> Primitive:
     def jvp(t: Any, out: Any, x: Any, **params: Any) -> Any:
-        """The tangent of the first element of each window that equals the extremum."""
-        aval = aval_like(x)
+        """The tangent of the element that a walk through the window ends at; a later one must be strictly better."""
         shape = aval_like(out).shape
-        fill = like(x, fill_of(aval.dtype))
-        tangent = p.broadcast_in_dim(like(t, 0), shape=shape, broadcast_dimensions=())
-        found = p.broadcast_in_dim(_false(), shape=shape, broadcast_dimensions=())
-        for offset in _offsets(params["window_dimensions"]):
-            here = p.eq(_shifted_windows(x, offset, fill, shape, params), out)
-            first = p.and_(here, p.not_(found))
-            tangent = select(first, _shifted_windows(t, offset, like(t, 0), shape, params), tangent)
-            found = p.or_(found, here)
+        if 0 in shape:
+            return p.broadcast_in_dim(like(t, 0), shape=shape, broadcast_dimensions=())
+        values = _elements_of_windows(x, like(x, fill_of(aval_like(x).dtype)), shape, params)
+        tangents = _elements_of_windows(t, like(t, 0), shape, params)
+        best, tangent = next(values), next(tangents)
+        for value, moved in zip(values, tangents, strict=True):
+            stays = getattr(p, keeps)(best, value)
+            best, tangent = select(stays, best, value), select(stays, tangent, moved)
         return tangent
 
     return Primitive(
         name,
         Kind.REDUCTION,
-        abstract=_abstract(name, ANY),
+        abstract=_abstract(name, (*REAL, np.bool_)),
         evaluate=_evaluate(f, fill_of),
         jvp=(jvp,),
         batch=_batch(name),
@@ -164,9 +154,5 @@ def _extremum_window(name: str, f: Any, fill_of: Any) -> Primitive:
     )
 
 
-def _false() -> Any:
-    return like(np.zeros((), bool), False)
-
-
-reduce_window_max = _extremum_window("reduce_window_max", np.max, _lowest)
-reduce_window_min = _extremum_window("reduce_window_min", np.min, _highest)
+reduce_window_max = _extremum_window("reduce_window_max", np.max, _lowest, "ge")
+reduce_window_min = _extremum_window("reduce_window_min", np.min, _highest, "le")
