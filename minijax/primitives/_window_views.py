@@ -13,7 +13,7 @@ import numpy as np
 
 Pairs = tuple[tuple[int, int], ...]
 
-__all__ = ["Pairs", "check_positive", "dilated", "window_shape", "window_views"]
+__all__ = ["Pairs", "check_positive", "dilated", "padded", "window_shape", "window_views"]
 
 
 def check_positive(name: str, **values: Sequence[int]) -> None:
@@ -61,13 +61,14 @@ def window_views(
     shape = window_shape(x.shape, window_dimensions, window_strides, padding, base_dilation, window_dilation)
     if 0 in shape:
         return np.empty((*shape, *window_dimensions), x.dtype)
-    padded = _padded(x, fill, padding, base_dilation)
-    steps = tuple(a * s for a, s in zip(padded.strides, window_strides, strict=True))
-    inner = tuple(a * d for a, d in zip(padded.strides, window_dilation, strict=True))
-    return np.lib.stride_tricks.as_strided(padded, (*shape, *window_dimensions), (*steps, *inner))
+    base = padded(x, fill, padding, base_dilation)
+    steps = tuple(a * s for a, s in zip(base.strides, window_strides, strict=True))
+    inner = tuple(a * d for a, d in zip(base.strides, window_dilation, strict=True))
+    return np.lib.stride_tricks.as_strided(base, (*shape, *window_dimensions), (*steps, *inner))
 
 
-def _padded(x: Any, fill: Any, padding: Pairs, dilation: Sequence[int]) -> Any:
+def padded(x: Any, fill: Any, padding: Pairs, dilation: Sequence[int]) -> Any:
+    """`x` with its elements `dilation` apart and `padding` around them (cut away where negative); itself, if that is none."""
     if all(pair == (0, 0) for pair in padding) and all(d == 1 for d in dilation):
         return x
     sizes = [dilated(n, d) for n, d in zip(x.shape, dilation, strict=True)]

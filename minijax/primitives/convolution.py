@@ -21,6 +21,8 @@ from ._window_views import Pairs, check_positive, dilated, window_shape, window_
 
 __all__ = ["ConvDimensionNumbers"]
 
+_MANY = 32  # places per example, from which a matrix product per example pays
+
 
 class ConvDimensionNumbers(NamedTuple):
     """Where the axes are: (batch, features, space...) of lhs and out, (out features, in features, window...) of rhs."""
@@ -117,9 +119,14 @@ def _conv_evaluate(
     )
     space = views.shape[2 : 2 + rank]
     views = views.reshape((batch, groups, in_features, *space, *window))
+    columns = w.reshape((groups, out_features // groups, in_features * math.prod(window)))
+    if math.prod(space) >= _MANY:  # one product per example: its result is laid out as wanted
+        order = (0, 1, 2, *range(3 + rank, 3 + 2 * rank), *range(3, 3 + rank))
+        shape = (batch, groups, in_features * math.prod(window), math.prod(space))
+        out = np.matmul(columns, np.transpose(views, order).reshape(shape)).reshape((batch, out_features, *space))
+        return np.transpose(out, _inverse(dimension_numbers.out_spec)).astype(dtype, copy=False)
     order = (1, 0, *range(3, 3 + rank), 2, *range(3 + rank, 3 + 2 * rank))
     rows = np.transpose(views, order).reshape((groups, batch * math.prod(space), in_features * math.prod(window)))
-    columns = w.reshape((groups, out_features // groups, in_features * math.prod(window)))
     out = np.matmul(rows, np.swapaxes(columns, 1, 2))
     out = out.reshape((groups, batch, *space, out_features // groups))
     out = np.moveaxis(out, (0, -1), (1, 2)).reshape((batch, out_features, *space))

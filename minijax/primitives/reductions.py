@@ -6,6 +6,7 @@ float32. Gradients at ties are shared equally, products are differentiated witho
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,41 +18,48 @@ from ._ops import like, p, select
 
 ORDERED = (*REAL, np.bool_)
 _FLOAT32 = np.dtype(np.float32)
-_BLOCK = 4096
+_RUN = 4096  # elements that fit the first cache
 
 
-def _keeping_dtype(f: Any) -> Any:
+def _keeping_dtype(f: np.ufunc) -> Any:
     """`f` in the dtype of its operand; 16-bit floats accumulate in float32."""
 
     def evaluate(x: Any, *, axes: tuple[int, ...]) -> Any:
         dtype = x.dtype
         if dtype.itemsize == 2 and dtype.kind in "fV":
-            return f(np.asarray(x).astype(_FLOAT32), axes, _FLOAT32).astype(dtype)
-        return f(x, axes, dtype)
+            return _reduced(f, np.asarray(x).astype(_FLOAT32), axes, _FLOAT32).astype(dtype)
+        return _reduced(f, x, axes, dtype)
 
     return evaluate
 
 
-def _add(x: Any, axes: tuple[int, ...], dtype: np.dtype) -> Any:
-    """NumPy adds pairwise along the innermost axis only; other long axes go block by block, or a sum stops at 2**24."""
-    if x.size > _BLOCK and axes and x.ndim > 1 and dtype.kind in "fc":
+def _reduced(f: np.ufunc, x: Any, axes: tuple[int, ...], dtype: np.dtype) -> Any:
+    """NumPy reduces fast, and adds pairwise, along the innermost axis only: long outer axes are folded first.
+
+    Without it a float32 sum of ones along an outer axis stops at 2**24, and a column takes ten times as long as a row.
+    """
+    if x.size > _RUN and axes and x.ndim > 1 and not (len(axes) == x.ndim and x.flags.forc):
         axis = max(axes, key=x.shape.__getitem__)
         innermost = (
             0 != x.strides[axis] == min(x.strides, key=abs)
         )  # a broadcast axis has stride 0, and is as slow as any
-        if x.shape[axis] > _BLOCK and not innermost:
-            return _add(_added_in_blocks(x, axis, dtype), axes, dtype)
-    return np.add.reduce(x, axes, dtype)
+        inner = math.prod(x.shape[axis + 1 :])
+        size = max(64, _RUN // inner)
+        if not innermost and x.shape[axis] > (2 * size if inner <= _RUN else _RUN):
+            x = _folded(f, x, axis, size, dtype)
+    return f.reduce(x, axes, dtype)
 
 
-def _added_in_blocks(x: Any, axis: int, dtype: np.dtype) -> Any:
-    """`x` with each run of `_BLOCK` elements along `axis` replaced by its sum."""
-    starts = (slice(None),) * axis
-    count = x.shape[axis] // _BLOCK
-    whole, rest = x[(*starts, slice(count * _BLOCK))], x[(*starts, slice(count * _BLOCK, None))]
-    blocks = whole.reshape((*x.shape[:axis], count, _BLOCK, *x.shape[axis + 1 :]))
-    sums = np.add.reduce(blocks, axis + 1, dtype)
-    return np.concatenate([sums, np.add.reduce(rest, axis, dtype, keepdims=True)], axis)
+def _folded(f: np.ufunc, x: Any, axis: int, size: int, dtype: np.dtype) -> Any:
+    """`x` with `axis` cut into pieces of `size`, which are combined element by element: long vectors for NumPy."""
+    before = (slice(None),) * axis
+    whole = x.shape[axis] // size * size
+    pieces = x[(*before, slice(whole))].reshape((*x.shape[:axis], -1, size, *x.shape[axis + 1 :]))
+    out = f.reduce(pieces, axis, dtype)
+    if whole < x.shape[axis]:
+        head = (*before, slice(x.shape[axis] - whole))
+        f(out[head], x[(*before, slice(whole, None))], out=out[head], dtype=dtype)
+    return out
 
 
 def _spread(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
@@ -66,7 +74,7 @@ def _sum_transpose(ct: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
 
 reduce_sum = reduction(
     "reduce_sum",
-    _keeping_dtype(_add),
+    _keeping_dtype(np.add),
     jvp="linear",
     transpose=_sum_transpose,
     lower="reduce_add",
@@ -110,7 +118,7 @@ def _prod_jvp(t: Any, out: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
 
 reduce_prod = reduction(
     "reduce_prod",
-    _keeping_dtype(np.multiply.reduce),
+    _keeping_dtype(np.multiply),
     jvp=(_prod_jvp,),
     lower="reduce_mul",
     doc="Product over `axes`; 1 of nothing. d = sum_i dx_i prod_{j != i} x_j, by running products: right with zeros.",
@@ -126,9 +134,11 @@ def _empty_value(dtype: np.dtype, largest: bool) -> Any:
     return dtype.type(np.inf if largest else -np.inf)
 
 
-def _extremum(name: str, f: Any, largest_when_empty: bool) -> Primitive:
+def _extremum(name: str, f: np.ufunc, largest_when_empty: bool) -> Primitive:
     def evaluate(x: Any, *, axes: tuple[int, ...]) -> Any:
-        return f(x, axis=axes, initial=_empty_value(x.dtype, largest_when_empty))
+        if x.size and x.dtype.kind != "V":
+            return _reduced(f, x, axes, x.dtype)
+        return f.reduce(x, axes, initial=_empty_value(x.dtype, largest_when_empty))
 
     def jvp(t: Any, out: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
         shape = aval_like(x).shape
@@ -151,8 +161,8 @@ def _ones(x: Any) -> Any:
     return p.broadcast_in_dim(like(x, 1), shape=aval_like(x).shape, broadcast_dimensions=())
 
 
-reduce_max = _extremum("reduce_max", np.max, False)
-reduce_min = _extremum("reduce_min", np.min, True)
+reduce_max = _extremum("reduce_max", np.maximum, False)
+reduce_min = _extremum("reduce_min", np.minimum, True)
 
 
 def _bitwise(name: str, f: Any) -> Primitive:

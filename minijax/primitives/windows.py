@@ -1,6 +1,6 @@
 """Sliding windows: reduce_window_sum, reduce_window_max, reduce_window_min (pooling).
 
-All windows are strided views of the padded, dilated operand. The gradient of a maximum goes to the first element that attains it,
+A window is reduced one axis at a time: short windows as an operation on shifted arrays, long ones as strided views. The gradient of a maximum goes to the first element that attains it,
 as in JAX (select_and_scatter_add).
 """
 
@@ -14,8 +14,9 @@ import numpy as np
 from ..ir import Kind, Primitive, ShapedArray, aval_like
 from ._families import NUMERIC, REAL, check_dtype, move_axis
 from ._ops import like, p, select
-from ._window_views import check_positive, dilated, window_shape, window_views
+from ._window_views import check_positive, dilated, padded, window_shape
 
+_LONG = 32
 _PARAMS = {
     "window_dimensions": tuple,
     "window_strides": tuple,
@@ -38,14 +39,34 @@ def _abstract(name: str, accepts: Any) -> Any:
     return abstract
 
 
-def _evaluate(f: Any, fill_of: Any) -> Any:
+def _evaluate(f: np.ufunc, fill_of: Any) -> Any:
     def evaluate(x: Any, **params: Any) -> Any:
         wide = x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
-        views = window_views(wide, fill_of(wide.dtype), **params)
-        axes = tuple(range(x.ndim, 2 * x.ndim))
-        return f(views, axis=axes).astype(x.dtype)
+        out = padded(np.asarray(wide), fill_of(wide.dtype), params["padding"], params["base_dilation"])
+        sizes = zip(params["window_dimensions"], params["window_strides"], params["window_dilation"], strict=True)
+        for axis, (window, stride, dilation) in enumerate(sizes):
+            out = _along(f, out, axis, window, stride, dilation)
+        return out.astype(x.dtype, copy=False)
 
     return evaluate
+
+
+def _along(f: np.ufunc, x: Any, axis: int, window: int, stride: int, dilation: int) -> Any:
+    """`x` with `f` of the windows of one axis in place of its elements."""
+    before = (slice(None),) * axis
+    span = dilated(window, dilation)
+    count = max((x.shape[axis] - span) // stride + 1, 0)
+    if window > _LONG and count:
+        views = np.lib.stride_tricks.sliding_window_view(x, span, axis=axis)
+        return f.reduce(views[(*before, slice(None, None, stride))][..., ::dilation], -1, x.dtype)
+    reach = dilated(count, stride)
+    at = [x[(*before, slice(i, i + reach, stride))] for i in range(0, span, dilation)]
+    if window == 1:
+        return at[0]
+    out = f(at[0], at[1])
+    for shifted in at[2:]:
+        f(out, shifted, out=out)
+    return out
 
 
 def _batch(name: str) -> Any:
@@ -96,7 +117,7 @@ reduce_window_sum = Primitive(
     "reduce_window_sum",
     Kind.REDUCTION,
     abstract=_abstract("reduce_window_sum", NUMERIC),
-    evaluate=_evaluate(np.sum, lambda dtype: dtype.type(0)),
+    evaluate=_evaluate(np.add, lambda dtype: dtype.type(0)),
     jvp="linear",
     transpose=_sum_transpose,
     batch=_batch("reduce_window_sum"),
@@ -154,5 +175,5 @@ def _extremum_window(name: str, f: Any, fill_of: Any, keeps: str) -> Primitive:
     )
 
 
-reduce_window_max = _extremum_window("reduce_window_max", np.max, _lowest, "ge")
-reduce_window_min = _extremum_window("reduce_window_min", np.min, _highest, "le")
+reduce_window_max = _extremum_window("reduce_window_max", np.maximum, _lowest, "ge")
+reduce_window_min = _extremum_window("reduce_window_min", np.minimum, _highest, "le")

@@ -119,6 +119,33 @@ def test_batching_at_any_axis_equals_a_loop(seed):
         np.testing.assert_allclose(found, np.stack(expected), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("lhs_shape", "rhs_shape", "options"),
+    [
+        ((2, 3, 50), (4, 3, 3), {}),
+        ((3, 4, 7, 9), (6, 2, 2, 3), {"feature_group_count": 2}),
+        ((2, 4, 9, 9), (4, 1, 3, 3), {"feature_group_count": 4, "padding": ((1, 1), (1, 1))}),
+        (
+            (2, 8, 8, 3),
+            (5, 2, 3, 3),
+            {"dimension_numbers": ConvDimensionNumbers((0, 3, 1, 2), (0, 3, 1, 2), (0, 3, 1, 2))},
+        ),
+        ((1, 2, 4, 4, 4), (3, 2, 1, 2, 1), {}),
+    ],
+    ids=str,
+)
+def test_images_of_many_places(lhs_shape, rhs_shape, options):
+    rng = np.random.default_rng(5)
+    lhs, rhs, dl, dr = (rng.normal(size=shape) for shape in (lhs_shape, rhs_shape, lhs_shape, rhs_shape))
+    params = params_of(len(lhs_shape) - 2, **options)
+    out, pull = mj.vjp(conv(**params), mnp.asarray(lhs), mnp.asarray(rhs))
+    np.testing.assert_allclose(out, by_definition(lhs, rhs, params), rtol=1e-12, atol=1e-12)
+    ct = rng.normal(size=out.shape)
+    to_lhs, to_rhs = map(np.asarray, pull(mnp.asarray(ct)))
+    np.testing.assert_allclose((to_lhs * dl).sum(), (ct * by_definition(dl, rhs, params)).sum(), rtol=1e-10)
+    np.testing.assert_allclose((to_rhs * dr).sum(), (ct * by_definition(lhs, dr, params)).sum(), rtol=1e-10)
+
+
 def test_it_correlates_the_window_is_not_flipped():
     lhs, rhs = np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 10.0]]])
     np.testing.assert_array_equal(conv(**params_of(1))(lhs, rhs), [[[21, 32]]])

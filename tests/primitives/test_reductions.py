@@ -91,6 +91,40 @@ def test_sums_of_long_axes_are_right_in_any_memory_layout(shape, axes, order):
 
 
 @pytest.mark.parametrize(
+    ("shape", "axes"), [((9001, 3), (0,)), ((2, 700, 9), (1,)), ((130, 5000), (0,)), ((3, 4099, 2), (0, 1))], ids=str
+)
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8", "bool", "complex64"])
+def test_long_outer_axes_lose_no_element(dtype, shape, axes):
+    rng = np.random.default_rng(2)
+    x = rng.integers(-9, 10, shape).astype(dtype)
+    for view in (x, x[:, ::-1], np.broadcast_to(x[..., :1], shape)):
+        for name in ("reduce_max", "reduce_min") if dtype == "bool" else ("reduce_sum", "reduce_max", "reduce_min"):
+            found = np.asarray(getattr(p, name)(view, axes=axes))
+            assert found.dtype == x.dtype
+            np.testing.assert_array_equal(found, BY_NUMPY[name](view, axis=axes).astype(dtype))
+    places = [tuple(int(rng.integers(0, n)) for n in shape) for _ in range(3)]
+    places.append(tuple(n - 1 for n in shape))  # in the piece that is left over
+    for place in places:
+        ones, one = np.ones(shape, dtype), np.zeros(shape, dtype)
+        ones[place], one[place] = 0, 1
+        kept = tuple(i for axis, i in enumerate(place) if axis not in axes)
+        assert (
+            np.asarray(p.reduce_max(one, axes=axes))[kept] == 1
+            and np.asarray(p.reduce_min(ones, axes=axes))[kept] == 0
+        )
+        if dtype != "bool":
+            assert np.asarray(p.reduce_prod(ones, axes=axes))[kept] == 0
+
+
+def test_a_nan_anywhere_in_a_long_axis_wins():
+    for row in (0, 8000, 9000):
+        x = np.zeros((9001, 3), np.float32)
+        x[row, 1] = nan
+        for name in BY_NUMPY:
+            assert np.isnan(np.asarray(getattr(p, name)(x, axes=(0,)))).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
     ("name", "x", "expected"),
     [
         ("reduce_max", f32(1, 3, 3), [0, 0.5, 0.5]),

@@ -114,6 +114,23 @@ def test_batching_at_any_axis_equals_a_loop(name, seed):
         np.testing.assert_array_equal(found, np.stack([by_definition(name, y, params) for y in (x, 1 - x)]))
 
 
+@every_pooling
+@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_long_windows(name, stride, dilation):
+    x = np.random.default_rng(4).permutation(200).reshape(2, 100).astype(float)
+    params = params_of(
+        2,
+        window_dimensions=(2, 40),
+        window_strides=(1, stride),
+        padding=((1, 0), (5, 2)),
+        window_dilation=(1, dilation),
+    )
+    np.testing.assert_array_equal(pool(name, params)(x), by_definition(name, x, params))
+    wrapped = np.asarray(pool("reduce_window_sum", line(40))(np.full(41, 100, np.int8)))
+    assert wrapped.dtype == np.int8 and wrapped.tolist() == [4000 % 256 - 256] * 2
+
+
 @pytest.mark.parametrize(
     ("name", "x", "params", "expected"),
     [
