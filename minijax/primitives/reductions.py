@@ -40,9 +40,8 @@ def _reduced(f: np.ufunc, x: Any, axes: tuple[int, ...], dtype: np.dtype) -> Any
     """
     if x.size > _RUN and axes and x.ndim > 1 and not (len(axes) == x.ndim and x.flags.forc):
         axis = max(axes, key=x.shape.__getitem__)
-        innermost = (
-            0 != x.strides[axis] == min(x.strides, key=abs)
-        )  # a broadcast axis has stride 0, and is as slow as any
+        # A broadcast axis has stride 0, and is as slow as any outer one
+        innermost = 0 != x.strides[axis] == min(x.strides, key=abs)
         inner = math.prod(x.shape[axis + 1 :])
         size = max(64, _RUN // inner)
         if not innermost and x.shape[axis] > (2 * size if inner <= _RUN else _RUN):
