@@ -174,6 +174,7 @@ class Trace:
     """
 
     __slots__ = (
+        "activity",
         "alive",
         "constants",
         "constvars",
@@ -214,6 +215,7 @@ class Trace:
         self.constants: list[Any] = []  # kept alive, so that the ids above stay theirs
         self.known: dict[Var, Any] = {}
         self.producers: dict[Var, int] = {}  # filled on demand by concrete.py
+        self.activity: Any = None  # filled on demand by conversions.py
         self.recorder = SourceRecorder(stop)
 
     def input(self, aval: ShapedArray, value: Any = None) -> Tracer:

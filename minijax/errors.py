@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConcretizationTypeError",
+    "GradientStopsWarning",
     "InconclusiveDimensionOperation",
     "JAXIndexError",
     "JAXTypeError",
@@ -203,6 +204,32 @@ class TypePromotionError(ValueError, TypeError):
         minijax.errors.TypePromotionError: ...
 
     After: convert one of them, `x.astype("float32")`.
+    """
+
+
+class GradientStopsWarning(UserWarning):
+    """Python took a number out of a function that is being differentiated.
+
+    `float(x)`, `x.item()` and `np.asarray(x)` give the value, and what is computed with it by Python, `math`, SciPy or pandas
+    is a constant to the derivative. Printing and formatting (`f"{x:.3f}"`) do not warn, nor does a value behind
+    `lax.stop_gradient`, an integer or a bool.
+
+    Before (the derivative of exp(x) is not 0):
+        >>> import math, warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     mj.grad(lambda x: x + math.exp(x))(0.0)
+        Array(1., dtype=float32, weak_type=True)
+        >>> print(str(caught[0].message).split("\\n")[0])
+        float() of a traced value (f32[]): the gradient stops here
+
+    After:
+        >>> mj.grad(lambda x: x + mj.numpy.exp(x))(0.0)
+        Array(2., dtype=float32, weak_type=True)
+
+    After, where a constant is meant:
+        >>> mj.grad(lambda x: x + math.exp(mj.lax.stop_gradient(x)))(0.0)
+        Array(1., dtype=float32, weak_type=True)
     """
 
 

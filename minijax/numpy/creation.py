@@ -15,7 +15,7 @@ import numpy as np
 
 from ..array import Array, as_value
 from ..dtypes import canonicalize_dtype, issubdtype, result_type, scalar_dtype
-from ..ir import ShapedArray, Tracer, concretize
+from ..ir import ShapedArray, Tracer, python_value
 from ..primitives import p
 from ..primitives._ops import like, select
 from ._nested_lists import cast, check_int, stacked, wrapped
@@ -297,7 +297,7 @@ def _static(v: Any) -> Any:
     if type(v) is Tracer:
         if v.aval.dtype.kind in "iu":
             return operator.index(v)
-        return concretize(v, "value", "arange: it requires concrete values").item()
+        return python_value(v, "arange: it requires concrete values").item()
     return v.item() if hasattr(v, "item") else v
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import result_type, to_inexact_dtype
-from ..ir import Tracer, known_value
+from ..ir import Tracer, python_value
 from ..primitives import p
 from ..primitives._ops import like
 from ._promotion import as_array, as_dtype
@@ -30,9 +30,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     """The edges of `bins` equal bins between the extrema of `a`, or in `range`; or `bins` itself if it is a vector."""
     a = as_array("histogram_bin_edges", a)
     if isinstance(bins, str):
-        if type(a) is Tracer and known_value(a) is None:
-            raise NotImplementedError("string values for `bins` need known values")
-        return array(np.histogram_bin_edges(np.asarray(known_value(a)), bins, range))
+        values = python_value(a, f"histogram_bin_edges with bins={bins!r}") if type(a) is Tracer else np.asarray(a)
+        return array(np.histogram_bin_edges(values, bins, range))
     bins = as_array("histogram_bin_edges", array(bins) if isinstance(bins, (list, tuple)) else bins)
     dtype = to_inexact_dtype(result_type(a, bins))
     if bins.aval.ndim:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import operators
-from ..ir import Tracer, concretize
+from ..ir import Tracer, concretize, python_value
 from ..primitives import p
 from . import creation, elementwise, grids, indexing, joining, manipulation, products, reductions, searching, ufuncs
 from ._promotion import user_dtype
@@ -56,7 +56,7 @@ def item(self: Any, *args: Any) -> Any:
 
 def _value(x: Any, asked: str) -> np.ndarray:
     """The value of an array, also behind tracers that know it."""
-    return concretize(x, "value", asked) if type(x) is Tracer else np.asarray(x)
+    return python_value(x, asked) if type(x) is Tracer else np.asarray(x)
 
 
 def tolist(self: Any) -> Any:
@@ -200,7 +200,7 @@ def format_tracer(self: Any, spec: str) -> str:
         return repr(self)
     if self._trace.staging:
         raise TypeError(f"unsupported format string passed to {type(self).__name__}.__format__")
-    return format(_value(self, "format()")[()], spec)
+    return format(concretize(self, "value", "format()")[()], spec)
 
 
 _FROM_FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -76,6 +76,7 @@ def test_integers_are_guarded_by_value():
     assert guards(mj.make_jaxpr(f)(2.0, 3)) == [("int", 3)]
 
 
+@pytest.mark.filterwarnings("ignore::minijax.errors.GradientStopsWarning")
 def test_a_float_is_given_away_without_jit_and_recorded():
     assert mj.grad(lambda x: float(x) * x)(2.5) == 2.5
     assert mj.grad(lambda x: x.item() * x)(2.5) == 2.5

@@ -138,6 +138,7 @@ def test_rows_of_traced_values():
         mj.grad(lambda x: x * len(x))(1.0)
 
 
+@pytest.mark.filterwarnings("ignore::minijax.errors.GradientStopsWarning")
 def test_items_and_lists_of_traced_values_are_constants():
     assert float(mj.grad(lambda x: x.item() * x)(2.5)) == 2.5
     assert float(mj.grad(lambda x: x.tolist()[0] * x.sum())(mnp.array([2.0, 1.0]))[1]) == 2.0
