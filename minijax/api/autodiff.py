@@ -9,6 +9,7 @@ the path these arguments take, and hands the Jaxpr to the interpreters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any
 
@@ -52,6 +53,7 @@ def grad(
     holomorphic: bool = False,
     allow_int: bool = False,
     reduce_axes: Sequence[Any] = (),
+    strong_zeros: bool = False,
 ) -> Callable[..., Any]:
     """The gradient of a scalar-valued function, by reverse mode.
 
@@ -63,6 +65,8 @@ def grad(
         holomorphic: `fun` is complex-analytic: inputs and output must be complex.
         allow_int: allow integer inputs; their gradients have dtype float0.
         reduce_axes: accepted for compatibility, must be empty.
+        strong_zeros: where a cotangent is exactly zero, its product with any slope (inf and nan included) is zero: a
+            branch that `where` did not select leaves no nan. `config.minijax_strong_zeros` sets it for all.
 
     Returns:
         A function with the arguments of `fun` that returns the gradient, a tree like the argument(s), or
@@ -79,7 +83,7 @@ def grad(
         >>> mj.grad(lambda x: x**3)(2.0)
         Array(12., dtype=float32, weak_type=True)
     """
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, strong_zeros)
 
     @wraps(fun, updated=())
     def grad_f(*args: Any, **kwargs: Any) -> Any:
@@ -96,11 +100,12 @@ def value_and_grad(
     holomorphic: bool = False,
     allow_int: bool = False,
     reduce_axes: Sequence[Any] = (),
+    strong_zeros: bool = False,
 ) -> Callable[..., Any]:
     """The value of a scalar-valued function and its gradient, in one pass.
 
     Args:
-        fun, argnums, has_aux, holomorphic, allow_int, reduce_axes: see `grad`.
+        fun, argnums, has_aux, holomorphic, allow_int, reduce_axes, strong_zeros: see `grad`.
 
     Returns:
         A function that returns (value, gradient), or ((value, aux), gradient) with `has_aux`.
@@ -140,7 +145,8 @@ def value_and_grad(
             names=lambda: argument_names_at(fun, args, dynamic, structures),
             check=check_output,
         )
-        outs, gradients = _value_and_cotangents(traced)
+        with _zeros_of(strong_zeros):
+            outs, gradients = _value_and_cotangents(traced)
         grads = unflatten_each(structures, gradients)
         value = _finished(outs[0])
         if has_aux:
@@ -148,6 +154,14 @@ def value_and_grad(
         return value, (grads[0] if single else tuple(grads))
 
     return value_and_grad_f
+
+
+_AS_CONFIGURED = nullcontext()
+
+
+def _zeros_of(strong: bool) -> AbstractContextManager[Any]:
+    """The block in which cotangents are pulled back."""
+    return config.override("minijax_strong_zeros", True) if strong else _AS_CONFIGURED
 
 
 def argument_names_at(f: Any, args: Sequence[Any], dynamic: Sequence[int], structures: Sequence[Any]) -> list[str]:
@@ -163,7 +177,7 @@ def _value_and_cotangents(traced: Traced) -> tuple[list[Any], list[Any]]:
     jaxpr = traced.closed.jaxpr
     in_avals = jaxpr.in_avals
     nonzero = [aval.is_differentiable for aval in in_avals]
-    if not config.debugging:
+    if not (config.debugging or config.minijax_strong_zeros):
         found = value_and_cotangents(jaxpr, traced.closed.consts, traced.values, nonzero)
         if found is not None:
             outs, cts = found
@@ -394,7 +408,11 @@ def _check_linearized(primal: ShapedArray, tangent: Any) -> None:
 
 
 def vjp(
-    fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()
+    fun: Callable[..., Any],
+    *primals: Any,
+    has_aux: bool = False,
+    reduce_axes: Sequence[Any] = (),
+    strong_zeros: bool = False,
 ) -> tuple[Any, ...]:
     """Reverse mode: the value of a function, and a function that pulls cotangents back.
 
@@ -403,6 +421,7 @@ def vjp(
         *primals: its arguments.
         has_aux: `fun` returns a pair (output, aux).
         reduce_axes: accepted for compatibility, must be empty.
+        strong_zeros: see `grad`.
 
     Returns:
         (output, vjp_fun), and aux with `has_aux`. `vjp_fun(ct)` takes one cotangent, a tree like the output,
@@ -440,7 +459,8 @@ def vjp(
         cts = _checked_cotangents(cotangents[0], traced.out_tree, out_avals, name)
         cts += [None] * (len(nonzero) - count)
         seeds = [ct for ct, flag in zip(cts, nonzero, strict=True) if flag]
-        return tree_unflatten(structure, _pull(in_avals, linear, seeds))
+        with _zeros_of(strong_zeros):
+            return tree_unflatten(structure, _pull(in_avals, linear, seeds))
 
     out = tree_unflatten(traced.out_tree, finished[:count])
     return (out, vjp_fun, restore_aux(traced, finished[count:])) if has_aux else (out, vjp_fun)

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from ..config import config
 from ..ir import ClosedJaxpr, Jaxpr, Linear, Literal, Var, Zero, source_of, state, trace_function
 from ..primitives._ops import p
 from ._zeros import instantiate
+from .strong_zeros import strong_transpose
 
 __all__ = ["transpose_jaxpr", "transpose_values"]
 
@@ -37,6 +39,7 @@ def transpose_values(
     known: dict[Var, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
     known.update((var, x) for var, x in zip(jaxpr.invars, args, strict=True) if x is not None)
     cts: dict[Var, Any] = {}
+    strong = config.minijax_strong_zeros
     with source_of(state.source):
         linear_eqns = _evaluate_known(jaxpr, known) if len(known) > len(consts) or not args else jaxpr.eqns
         for atom, ct in zip(jaxpr.outvars, cotangents, strict=True):
@@ -57,7 +60,11 @@ def transpose_values(
             if primitive.transpose is None:
                 raise primitive.missing("transpose")
             operands = [x if type(x) is Literal else known[x] if x in known else Linear(x.aval) for x in eqn.invars]
-            for x, part in zip(eqn.invars, primitive.transpose(ct, *operands, **eqn.params), strict=True):
+            if strong:
+                parts = strong_transpose(primitive, ct, operands, eqn.params)
+            else:
+                parts = primitive.transpose(ct, *operands, **eqn.params)
+            for x, part in zip(eqn.invars, parts, strict=True):
                 if part is not None and type(part) is not Zero and type(x) is Var and x not in known:
                     before = cts.get(x)
                     cts[x] = part if before is None else p.add(before, part)
@@ -78,7 +85,6 @@ def _evaluate_known(jaxpr: Jaxpr, known: dict[Var, Any]) -> list[Any]:
     return linear
 
 
-@lru_cache(maxsize=2048)
 def transpose_jaxpr(
     closed: ClosedJaxpr, linear: tuple[bool, ...], nonzero: tuple[bool, ...]
 ) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
@@ -92,6 +98,13 @@ def transpose_jaxpr(
     Returns:
         (program, one flag per linear input: has a nonzero cotangent).
     """
+    return _transposed(closed, linear, nonzero, config.minijax_strong_zeros)
+
+
+@lru_cache(maxsize=2048)
+def _transposed(
+    closed: ClosedJaxpr, linear: tuple[bool, ...], nonzero: tuple[bool, ...], strong_zeros: bool
+) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     nonzero_in: list[bool] = []
     num_known = len(linear) - sum(linear)
 

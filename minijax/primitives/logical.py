@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Kind, Linear, Primitive, ShapedArray
+from ..ir import Kind, Linear, Primitive, ShapedArray, Zero
 from ..ir.passes.rewrite import involution, known_case
 from ._families import (
     ANY,
@@ -223,7 +223,7 @@ def _select_evaluate(which: Any, *cases: Any) -> Any:
 def _select_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     which, *cases = primals
     out = p.select_n(which, *cases)
-    given = [like(out, 0) if type(t).__name__ == "Zero" else t for t in tangents[1:]]
+    given = [like(out, 0) if type(t) is Zero else t for t in tangents[1:]]
     tangent = p.select_n(which, *given)
     if tangent.shape != out.shape:
         tangent = p.broadcast_in_dim(tangent, shape=out.shape, broadcast_dimensions=())
