@@ -89,6 +89,13 @@ class Eqn:
             self._place = Source(*self._place)
         return self._place  # type: ignore[return-value]
 
+    def derived(self, interpreter: str) -> Source | None:
+        """The source of what `interpreter` makes of this equation: the same place, its origin `transpose(jvp(sin))`."""
+        place = self._place
+        if type(place) is tuple:
+            return Source(*place, f"{interpreter}({self.primitive.name})")
+        return None if place is None else place.derived(interpreter, self.primitive.name)  # type: ignore[union-attr]
+
     def replace(self, **changes: Any) -> Eqn:
         """A copy with the given fields (those of the constructor, and `source`) changed."""
         return Eqn(

@@ -31,8 +31,8 @@ _internal: dict[str, bool] = {}  # co_filename -> is the file part of minijax? (
 class Source:
     """A place in user code: `code` and `lasti` of the frame, `parent` its call site, `origin` a transformation.
 
-    All properties resolve lazily. `origin` is None for recorded equations and names the interpreters that
-    derived the equation otherwise, outermost first: `transpose(jvp)`.
+    All properties resolve lazily. `origin` is None for recorded equations; otherwise it names the interpreters that
+    derived the equation, outermost first, and what it was derived from: `transpose(jvp(sin))`.
     """
 
     __slots__ = ("code", "lasti", "origin", "parent")
@@ -43,10 +43,9 @@ class Source:
         self.parent = parent
         self.origin = origin
 
-    def derived(self, interpreter: str) -> Source:
-        """The same place, marked as made by `interpreter` from the equation that was here."""
-        origin = interpreter if self.origin is None else f"{interpreter}({self.origin})"
-        return Source(self.code, self.lasti, self.parent, origin)
+    def derived(self, interpreter: str, operation: str) -> Source:
+        """The same place, marked as made by `interpreter` from the equation that was here, an `operation`."""
+        return Source(self.code, self.lasti, self.parent, f"{interpreter}({self.origin or operation})")
 
     @property
     def position(self) -> tuple[int | None, int | None, int | None, int | None]:

@@ -55,13 +55,14 @@ def batch_values(
     axis_of: dict[Var, int] = {var: axis for var, axis in zip(jaxpr.invars, axes, strict=True) if axis is not None}
     with source_of(state.source):
         for eqn, done in zip(jaxpr.eqns, jaxpr.last_uses, strict=True):
-            state.source = eqn.source
             primitive = eqn.primitive
             xs = env.read(eqn.invars)
             in_axes = [None if type(x) is Literal else axis_of.get(x) for x in eqn.invars]
+            unmapped = in_axes.count(None) == len(in_axes)
+            state.source = eqn.source if unmapped else eqn.derived("batch")
             if primitive.collective is not None and eqn.params.get("axis_name") == axis_name:
                 outs, out_axes = primitive.collective(size, xs, in_axes, **eqn.params)
-            elif in_axes.count(None) == len(in_axes) and (axis_name is None or not _has_body(primitive)):
+            elif unmapped and (axis_name is None or not _has_body(primitive)):
                 outs, out_axes = primitive.bind(*xs, **eqn.params), None
                 if primitive.multiple_results:
                     out_axes = [None] * len(outs)

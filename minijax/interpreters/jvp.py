@@ -38,6 +38,7 @@ def jvp_values(
             xs = env.read(eqn.invars)
             ts = [None if type(x) is Literal else tangent_of.get(x) for x in eqn.invars]
             if any(t is not None for t in ts):
+                state.source = eqn.derived("jvp")
                 outs, out_ts = apply_jvp(eqn.primitive, xs, ts, eqn.params)
                 for var, t in zip(eqn.outvars, out_ts, strict=True):
                     if t is not None:

@@ -52,6 +52,7 @@ def linearize_values(
             ts = [None if type(x) is Literal else tangent_of.get(x) for x in eqn.invars]
             outs = [known.pop(var) for var in eqn.outvars] if eqn.outvars and eqn.outvars[0] in known else None
             if ts.count(None) < len(ts):
+                state.source = eqn.derived("jvp")
                 if primitive.partial_eval is not None:
                     outs, out_ts = primitive.partial_eval(xs, ts, **eqn.params)
                 else:

@@ -56,7 +56,7 @@ def transpose_values(
                 ct = cts.pop(eqn.outvars[0], None)
                 if ct is None:
                     continue
-            state.source = eqn.source
+            state.source = eqn.derived("transpose")
             if primitive.transpose is None:
                 raise primitive.missing("transpose")
             operands = [x if type(x) is Literal else known[x] if x in known else Linear(x.aval) for x in eqn.invars]

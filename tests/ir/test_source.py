@@ -10,7 +10,7 @@ import pytest
 
 import minijax as mj
 import minijax.numpy as mnp
-from minijax.ir import Source
+from minijax.ir import Source, print_jaxpr, walk
 from minijax.ir.source import is_internal
 
 
@@ -107,8 +107,8 @@ def test_exec_has_a_line_and_no_text():
 
 def test_derived_keeps_the_place_and_names_the_interpreters():
     (source,) = sources(inner, 1.0)
-    derived = source.derived("jvp").derived("transpose")
-    assert derived.origin == "transpose(jvp)"
+    derived = source.derived("jvp", "sin").derived("transpose", "mul")
+    assert derived.origin == "transpose(jvp(sin))"
     assert derived.position == source.position
     assert derived.parent is source.parent
     assert source.origin is None
@@ -117,6 +117,73 @@ def test_derived_keeps_the_place_and_names_the_interpreters():
 def test_derivatives_point_at_the_line_they_come_from():
     found = sources(mj.grad(two_lines), 1.0)
     assert {s.line for s in found} <= {line_of(two_lines, "mnp.sin"), line_of(two_lines, "y * 3.0")}
+
+
+def origins(function, *args):
+    """(primitive, origin) of every equation."""
+    return [(eqn.primitive.name, eqn.source.origin) for eqn in mj.make_jaxpr(function)(*args).eqns]
+
+
+def sine(x):
+    return mnp.sin(x)
+
+
+BATCH = mnp.ones(3)
+DERIVED = {
+    "eval": (sine, (1.0,), [("sin", None)]),
+    "jvp": (
+        lambda x, t: mj.jvp(sine, (x,), (t,)),
+        (1.0, 1.0),
+        [("sin", "jvp(sin)"), ("cos", "jvp(sin)"), ("mul", "jvp(sin)")],
+    ),
+    "linearize": (
+        lambda x: mj.linearize(sine, x)[1](x),
+        (1.0,),
+        [("sin", "jvp(sin)"), ("cos", "jvp(sin)"), ("mul", "jvp(sin)")],
+    ),
+    "transpose": (mj.grad(sine), (1.0,), [("sin", "jvp(sin)"), ("cos", "jvp(sin)"), ("mul", "transpose(jvp(sin))")]),
+    "batch": (mj.vmap(sine), (BATCH,), [("sin", "batch(sin)")]),
+    "batch of transpose": (
+        mj.vmap(mj.grad(sine)),
+        (BATCH,),
+        [("sin", "batch(jvp(sin))"), ("cos", "batch(jvp(sin))"), ("mul", "batch(transpose(jvp(sin)))")],
+    ),
+    "linear_transpose": (mj.linear_transpose(lambda x: 3.0 * x, 1.0), (1.0,), [("mul", "transpose(mul)")]),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_a_derived_equation_says_which_interpreter_made_it(name):
+    function, args, expected = DERIVED[name]
+    assert origins(function, *args) == expected
+
+
+def test_equations_without_tangents_or_batch_keep_their_origin():
+    assert origins(lambda x, y: mj.jvp(lambda x: x * mnp.cos(y), (x,), (1.0,)), 1.0, 2.0)[0] == ("cos", None)
+    assert ("cos", None) in origins(mj.vmap(lambda x, y: x * mnp.cos(y), (0, None)), BATCH, 2.0)
+
+
+def test_sums_of_cotangents_come_from_where_the_value_was_used():
+    found = origins(mj.grad(lambda x: mnp.sin(x) * x), 1.0)
+    assert found[-2:] == [("mul", "transpose(jvp(sin))"), ("add", "transpose(jvp(sin))")]
+
+
+def test_bodies_are_derived_too():
+    program = mj.make_jaxpr(mj.grad(mj.jit(sine)))(1.0)
+    inside = {eqn.source.origin for _, eqn, _ in walk(program) if eqn.primitive.name in ("mul", "cos")}
+    assert inside == {"jvp(sin)", "transpose(jvp(sin))"}
+    assert {eqn.source.origin for eqn in program.eqns if eqn.primitive.name == "jit"} == {
+        "jvp(jit)",
+        "transpose(jvp(jit))",
+    }
+
+
+def test_the_source_column_shows_what_made_an_equation():
+    text = print_jaxpr(mj.make_jaxpr(mj.grad(sine))(1.0), source=True)
+    place = f"# test_source.py:{line_of(sine, 'mnp.sin')} in sine"
+    assert [line.partition("#")[2].strip() for line in text.split("\n")[1:-1]] == [
+        f"{place[2:]} ({origin})" for origin in ("jvp(sin)", "jvp(sin)", "transpose(jvp(sin))")
+    ]
 
 
 def test_minijax_is_internal_and_its_tests_are_not():
