@@ -11,7 +11,7 @@ import pytest
 
 import minijax as mj
 from minijax.__main__ import central_difference, derivatives, load, main
-from minijax.viz.drawing import engines
+from minijax.viz.engine import engines
 
 needs_engine = pytest.mark.skipif(next(engines(), None) is None, reason="no Graphviz on this machine")
 
@@ -93,7 +93,7 @@ def test_draw_writes_a_picture(model, tmp_path, capsys):
 
 
 def test_draw_without_an_engine_writes_dot(model, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("minijax.viz.drawing.engines", lambda: iter(()))
+    monkeypatch.setattr("minijax.viz.engine.engines", lambda: iter(()))
     main(["draw", f"{model}:f", "--at", "1.0", "2.0", "-o", str(tmp_path / "f.svg")])
     assert (tmp_path / "f.dot").read_text().startswith("digraph")
     assert "pip install" in capsys.readouterr().err

@@ -21,8 +21,9 @@ from typing import Any
 
 from ..api.stage import make_jaxpr
 from ..ir import ClosedJaxpr, Jaxpr
-from .drawing import Drawing as Drawing, EngineError as EngineError
-from .graph import graph_of as graph_of
+from .build import graph_of as graph_of
+from .drawing import Drawing as Drawing
+from .engine import EngineError as EngineError
 
 __all__ = ["Drawing", "EngineError", "draw", "graph_of"]
 

@@ -1,7 +1,8 @@
 """A `Graph` as DOT text, through the `graphviz` package.
 
-In: a `Graph`. Out: text that every engine draws alike: six-digit colours, plain multi-line labels (no HTML),
-fonts that exist everywhere, nothing that depends on an engine's version. The same graph gives the same text.
+In: a `Graph`. Out: text that every engine draws alike: six-digit colours, plain multi-line labels (no HTML), boxes of
+the size that `measure` gives, fonts that exist everywhere, nothing that depends on an engine's version. The same
+graph gives the same text.
 """
 
 from __future__ import annotations
@@ -10,64 +11,223 @@ import textwrap
 
 import graphviz
 
-from .graph import Cluster, Graph, Node
-from .style import ARM, CLUSTER, EDGES, FAMILIES, GRAPH, KINDS
+from .graph import Cluster, Edge, Graph, Node
+from .measure import box_of
+from .style import EDGES, FONT, FONT_SIZE, SMALL_SIZE, THEMES, TITLE_SIZE, Look, cluster_look, legend, look_of
 
-__all__ = ["dot_of", "escaped"]
+__all__ = ["dot_of", "escaped", "shown_lines"]
 
-_NOTES = ("taken", "untaken", "undecided")
 _CORNER = "\u00a0" * 3
-_TEST_WIDTH = 20  # a diamond is about twice as wide as its text
+_TEST_WIDTH = 24  # characters of a line in a diamond, which is twice as wide as its text
+_FOOTER_WIDTH = 90  # characters of a line of the title
+_MANY = 800  # nodes from which on the engine's search for a good layout is cut short
+
+_SHAPES = {
+    "box": {"shape": "box"},
+    "round": {"shape": "box", "style": "rounded"},
+    "corners": {"shape": "box", "style": "diagonals"},
+    "double": {"shape": "box", "peripheries": "2"},
+    "octagon": {"shape": "octagon"},
+    "diamond": {"shape": "diamond"},
+    "hexagon": {"shape": "hexagon"},
+    "note": {"shape": "note"},
+    "house": {"shape": "house"},
+    "invhouse": {"shape": "invhouse"},
+    "solid": {"shape": "box3d"},
+}
 
 
-def dot_of(graph: Graph) -> str:
-    """The DOT source of a graph."""
-    dot = graphviz.Digraph("minijax")
-    for target, attributes in GRAPH.items():
-        dot.attr(target, **attributes)
-    dot.attr("graph", label=graphviz.nohtml(escaped(graph.summary()) + r"\l"))
-    _fill(dot, graph, "")
-    for edge in graph.edges:
-        dot.edge(edge.tail, edge.head, **EDGES[edge.kind])
-    return str(dot.source)
+def dot_of(graph: Graph, theme: str = "light") -> str:
+    """The DOT source of a graph in a theme of `style.THEMES`."""
+    return _Writer(graph, THEMES[theme]).write()
 
 
-def _fill(dot: graphviz.Digraph, graph: Graph, parent: str) -> None:
-    """Add the nodes of cluster `parent` and, inside it, its clusters."""
-    for node in graph.nodes:
-        if node.cluster == parent:
-            dot.node(node.id, **_attributes(node))
-    for cluster in graph.clusters:
-        if cluster.parent == parent:
+class _Writer:
+    def __init__(self, graph: Graph, colours: dict[str, str]) -> None:
+        self.graph = graph
+        self.colours = colours
+        self.nodes: dict[str, list[Node]] = {}
+        self.clusters: dict[str, list[Cluster]] = {}
+        for node in graph.nodes:
+            self.nodes.setdefault(node.cluster, []).append(node)
+        for cluster in graph.clusters:
+            self.clusters.setdefault(cluster.parent, []).append(cluster)
+
+    def write(self) -> str:
+        dot = graphviz.Digraph("minijax")
+        self._defaults(dot)
+        self._fill(dot, "")
+        self._ties(dot)
+        backward = {n.id for n in self.graph.nodes if self._is_backward(n)}
+        for edge in self.graph.edges:
+            self._edge(dot, edge, backward)
+        self._legend(dot)
+        return str(dot.source)
+
+    def _defaults(self, dot: graphviz.Digraph) -> None:
+        lines = [self.graph.summary(), *(x for note in self.graph.notes for x in textwrap.wrap(note, _FOOTER_WIDTH))]
+        ink, line = self.colours["ink"], self.colours["line"]
+        dot.attr(
+            "graph",
+            fontname=FONT,
+            fontsize=f"{TITLE_SIZE:g}",
+            fontcolor=ink,
+            bgcolor=self.colours["paper"],
+            rankdir="TB",
+            nodesep="0.3",
+            ranksep="0.35",
+            labeljust="l",
+            labelloc="t",
+            newrank="true",
+            pad="0.08",
+            label=graphviz.nohtml("".join(escaped(x) + r"\l" for x in lines)),
+            **({"nslimit": "2", "nslimit1": "2"} if len(self.graph.nodes) > _MANY else {}),
+        )
+        dot.attr(
+            "node",
+            fontname=FONT,
+            fontsize=f"{FONT_SIZE:g}",
+            fontcolor=ink,
+            color=ink,
+            margin="0.02,0.02",
+            height="0.3",
+        )
+        dot.attr("edge", fontname=FONT, fontsize="9", fontcolor=ink, color=line, arrowsize="0.7")
+
+    def _fill(self, dot: graphviz.Digraph, parent: str) -> None:
+        """Add the nodes of a cluster and, inside it, its clusters."""
+        for node in self.nodes.get(parent, ()):
+            dot.node(node.id, **self._node(node))
+        for cluster in self.clusters.get(parent, ()):
             with dot.subgraph(name=f"cluster_{cluster.id}") as inner:
-                inner.attr(**_cluster_attributes(cluster))
-                _fill(inner, graph, cluster.id)
+                inner.attr(**self._cluster(cluster))
+                self._fill(inner, cluster.id)
+
+    def _cluster(self, cluster: Cluster) -> dict[str, str]:
+        look = cluster_look(cluster.kind, ran=cluster.ran)
+        return {
+            "id": cluster.id,
+            "class": f"frame {cluster.kind}",
+            "label": graphviz.nohtml(escaped(cluster.title) + r"\l"),
+            "tooltip": graphviz.nohtml(escaped(cluster.detail or cluster.title)),
+            "color": self.colours[look.line],
+            "fontcolor": self.colours[look.text],
+            "style": "rounded" if look.dash == "solid" else f"rounded,{look.dash}",
+            "penwidth": f"{look.width:g}",
+            "margin": "10",
+        }
+
+    def _node(self, node: Node) -> dict[str, str]:
+        look = look_of(node)
+        lines = shown_lines(node)
+        end = r"\l" if look.left else r"\n"
+        width, height = box_of(look.shape, lines, FONT_SIZE)
+        if look.left:  # the corner of a note cuts into its first line: room for it at the end of each
+            label = "".join(escaped(line) + _CORNER + end for line in lines)
+        else:
+            label = end.join(map(escaped, lines))
+        return {
+            **self._look(look),
+            "id": node.id,
+            "class": f"{node.kind} {node.family}".strip(),
+            "label": graphviz.nohtml(label),
+            "tooltip": graphviz.nohtml(escaped(node.detail or node.title)),
+            "width": f"{width / 72:.3f}",
+            "height": f"{height / 72:.3f}",
+        }
+
+    def _look(self, look: Look) -> dict[str, str]:
+        shape = dict(_SHAPES[look.shape])
+        styles = ["filled", shape.pop("style", ""), look.dash if look.dash != "solid" else ""]
+        return {
+            **shape,
+            "style": ",".join(filter(None, styles)),
+            "fillcolor": self.colours[look.fill],
+            "color": self.colours[look.line],
+            "fontcolor": self.colours[look.text],
+            "penwidth": f"{look.width:g}",
+            **({"margin": "0.1,0.05"} if look.left else {}),
+        }
+
+    # -- edges
+
+    def _edge(self, dot: graphviz.Digraph, edge: Edge, backward: set[str]) -> None:
+        look = EDGES[edge.kind]
+        attributes = {
+            "id": edge.id,
+            "class": edge.kind,
+            "color": self.colours[look.line],
+            "style": look.dash,
+            "penwidth": f"{look.width:g}",
+            "arrowhead": look.arrow,
+        }
+        if edge.label:
+            attributes["label"] = graphviz.nohtml(escaped(edge.label))
+            attributes["fontcolor"] = self.colours[look.text]
+        tail, head = edge.tail, edge.head
+        if edge.kind in ("carry", "residual"):
+            attributes["constraint"] = "false"
+        elif tail in backward and head in backward:  # upwards: written against the rank direction
+            tail, head = head, tail
+            attributes["dir"] = "back"
+            attributes["arrowtail"] = attributes.pop("arrowhead")
+        dot.edge(tail, head, **attributes)
+
+    def _is_backward(self, node: Node) -> bool:
+        return any(cluster.kind == "backward" for cluster in self.graph.enclosing(node.cluster))
+
+    def _ties(self, dot: graphviz.Digraph) -> None:
+        """Derived equations stand level with the one that they come from."""
+        for node in self.graph.nodes:
+            if node.origin:
+                with dot.subgraph() as row:
+                    row.attr(rank="same")
+                    row.node(node.origin)
+                    row.node(node.id)
+
+    # -- legend
+
+    def _legend(self, dot: graphviz.Digraph) -> None:
+        entries = legend(self.graph)
+        if not entries:
+            return
+        tails = {edge.tail for edge in self.graph.edges}
+        last = next((n.id for n in reversed(self.graph.nodes) if n.id not in tails), None)
+        with dot.subgraph(name="cluster_legend") as box:
+            box.attr(
+                id="legend",
+                label=graphviz.nohtml("legend"),
+                fontsize=f"{SMALL_SIZE:g}",
+                color=self.colours["pale"],
+                style="solid",
+                penwidth="0.5",
+                margin="4",
+                rank="same",
+            )
+            for name, look, word in entries:
+                width, height = box_of(look.shape, [word], SMALL_SIZE)
+                box.node(
+                    f"legend_{name}",
+                    **{
+                        **self._look(look),
+                        "id": f"legend_{name}",
+                        "class": "legend",
+                        "label": graphviz.nohtml(escaped(word)),
+                        "fontsize": f"{SMALL_SIZE:g}",
+                        "width": f"{width / 72:.3f}",
+                        "height": f"{height / 72:.3f}",
+                    },
+                )
+        if last is not None:
+            dot.edge(last, f"legend_{entries[0][0]}", style="invis")
 
 
-def _cluster_attributes(cluster: Cluster) -> dict[str, str]:
-    look = ARM if cluster.kind == "arm" else CLUSTER
-    return {**look, "id": cluster.id, "label": graphviz.nohtml(escaped(cluster.title) + r"\l")}
-
-
-def _attributes(node: Node) -> dict[str, str]:
-    look = FAMILIES[node.family] if node.family else KINDS.get(node.kind, {})
-    if node.kind == "guard":
-        lines, end = [*textwrap.wrap(node.title, _TEST_WIDTH, break_long_words=True), *node.lines], r"\n"
-    elif node.kind in _NOTES:
-        lines, end = [node.title, *node.lines], r"\l"  # code keeps its left edge
-    else:
-        lines, end = [node.title, *node.lines], r"\n"
-    # The corner of a note cuts into its first line: room for it at the end of each.
-    label = (
-        end.join(escaped(line) + _CORNER for line in lines) + end if end == r"\l" else end.join(map(escaped, lines))
-    )
-    return {
-        **look,
-        "id": node.id,
-        "class": f"{node.kind} {node.family}".strip(),
-        "label": graphviz.nohtml(label),
-        "tooltip": graphviz.nohtml(escaped(node.detail or node.title)),
-    }
+def shown_lines(node: Node) -> list[str]:
+    """The lines of a node as they are drawn: tests are broken so that their diamonds stay narrow."""
+    title, *rest = node.text
+    if node.kind in ("guard", "choice"):
+        return [*textwrap.wrap(title, _TEST_WIDTH, break_long_words=True), *rest]
+    return [title, *rest]
 
 
 def escaped(text: str) -> str:

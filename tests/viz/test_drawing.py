@@ -11,9 +11,9 @@ import pytest
 
 import minijax as mj
 import minijax.numpy as mnp
-from minijax.viz import EngineError, draw, drawing
+from minijax.viz import EngineError, draw, engine
 
-needs_engine = pytest.mark.skipif(next(drawing.engines(), None) is None, reason="no Graphviz on this machine")
+needs_engine = pytest.mark.skipif(next(engine.engines(), None) is None, reason="no Graphviz on this machine")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -57,9 +57,9 @@ def test_the_svg_holds_the_whole_graph(function, args):
     found = draw(function)(*args)
     root = ElementTree.fromstring(found.svg())
     groups = [g.get("class", "") for g in root.iter(f"{SVG}g")]
-    assert sum(g.startswith("node") for g in groups) == len(found.graph.nodes)
+    assert sum(g.startswith("node") and "legend" not in g for g in groups) == len(found.graph.nodes)
     assert sum(g.startswith("edge") for g in groups) == len(found.graph.edges)
-    assert sum(g.startswith("cluster") for g in groups) == len(found.graph.clusters)
+    assert sum(g.startswith("cluster frame") for g in groups) == len(found.graph.clusters)
     assert {n.id for n in found.graph.nodes} <= {g.get("id") for g in root.iter(f"{SVG}g")}
 
 
@@ -142,7 +142,7 @@ def test_notebooks_get_svg_and_text():
 
 
 def test_without_an_engine_there_is_text_and_one_command(monkeypatch):
-    monkeypatch.setattr(drawing, "engines", lambda: iter(()))
+    monkeypatch.setattr(engine, "engines", lambda: iter(()))
     found = draw(model)(1.0, 2.0)
     with pytest.raises(EngineError, match=r"pip install .*graphviz-pure"):
         found.svg()
@@ -160,27 +160,27 @@ def fake_engine(tmp_path, body):
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake engine is a script with a #! line")
 class TestEngines:
     def test_one_that_hangs_is_stopped(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(drawing, "engines", lambda: iter([fake_engine(tmp_path, "time.sleep(60)")]))
+        monkeypatch.setattr(engine, "engines", lambda: iter([fake_engine(tmp_path, "time.sleep(60)")]))
         with pytest.raises(EngineError, match=r"more than 0\.3 s"):
-            drawing.run_engine("digraph {}", "svg", time_limit=0.3)
+            engine.run_engine("digraph {}", "svg", time_limit=0.3)
 
     def test_one_that_fails_is_tried_with_straight_lines(self, tmp_path, monkeypatch):
         body = "print('<svg/>') if '-Gsplines=line' in sys.argv else sys.exit(1)"
-        monkeypatch.setattr(drawing, "engines", lambda: iter([fake_engine(tmp_path, body)]))
-        assert drawing.run_engine("digraph {}", "svg").strip() == b"<svg/>"
+        monkeypatch.setattr(engine, "engines", lambda: iter([fake_engine(tmp_path, body)]))
+        assert engine.run_engine("digraph {}", "svg").strip() == b"<svg/>"
 
     def test_after_one_that_is_broken_comes_the_next(self, tmp_path, monkeypatch):
         good = fake_engine(tmp_path, "print('<svg/>')")
-        monkeypatch.setattr(drawing, "engines", lambda: iter([str(tmp_path / "missing"), good]))
-        assert drawing.run_engine("digraph {}", "svg").strip() == b"<svg/>"
+        monkeypatch.setattr(engine, "engines", lambda: iter([str(tmp_path / "missing"), good]))
+        assert engine.run_engine("digraph {}", "svg").strip() == b"<svg/>"
 
     def test_its_complaint_is_quoted(self, tmp_path, monkeypatch):
         path = fake_engine(tmp_path, "sys.exit('syntax error in line 1')")
-        monkeypatch.setattr(drawing, "engines", lambda: iter([path]))
+        monkeypatch.setattr(engine, "engines", lambda: iter([path]))
         with pytest.raises(EngineError, match="syntax error in line 1"):
-            drawing.run_engine("digraph {", "svg")
+            engine.run_engine("digraph {", "svg")
 
     def test_dot_on_the_path_comes_first(self, tmp_path, monkeypatch):
         path = fake_engine(tmp_path, "print('<svg/>')")
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert next(drawing.engines()) == path
+        assert next(engine.engines()) == path

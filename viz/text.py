@@ -1,0 +1,75 @@
+"""A `Graph` as text: the picture for terminals and screen readers, and the sentence that describes it.
+
+In: a `Graph`. Out: nodes in program order, clusters by indentation, the arms of a branch under its diamond. Every
+fact of the picture is in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .graph import Graph, Node
+
+__all__ = ["alt_text", "text_of"]
+
+_MARKS = {
+    "guard": "<> ",
+    "choice": "<> ",
+    "taken": "==> ",
+    "untaken": "--> ",
+    "undecided": "-?> ",
+    "input": "> ",
+    "output": "< ",
+    "const": "# ",
+    "carry": "@ ",
+    "residual": "~ ",
+    "fold": "+ ",
+}
+_ARMS = ("taken", "untaken", "undecided")
+
+
+def text_of(graph: Graph) -> str:
+    """The picture in words."""
+    return "\n".join(_lines(graph))
+
+
+def alt_text(graph: Graph) -> str:
+    """One sentence: `f: 3 equations, 1 captured branch (x > 0 is True at line 4: then).`"""
+    told = [f"{b.predicate or b.kind} is {b.outcome} at line {b.line}" for _, b in graph.branches[:3]]
+    told = [
+        f"{text}: {b.taken.label}" if b.taken else text for text, (_, b) in zip(told, graph.branches, strict=False)
+    ]
+    if len(graph.branches) > 3:
+        told.append("\u2026")
+    answers = f" ({'; '.join(told)})" if told else ""
+    return " ".join([f"{graph.summary()}{answers}.", *graph.notes])
+
+
+def _lines(graph: Graph) -> Iterator[str]:
+    yield graph.summary()
+    yield from graph.notes
+    clusters = {cluster.id: cluster for cluster in graph.clusters}
+    inside: list[str] = []
+    for node in graph.nodes:
+        around: list[str] = []
+        here = node.cluster
+        while here:
+            around.insert(0, here)
+            here = clusters[here].parent
+        for depth, key in enumerate(around):
+            if key not in inside:
+                ran = "" if clusters[key].ran else " (did not run)"
+                yield f"{'  ' * (depth + 1)}[{clusters[key].title}{ran}]"
+        inside = around
+        yield from _node_lines(node, "  " * (len(around) + 1))
+
+
+def _node_lines(node: Node, indent: str) -> Iterator[str]:
+    mark = _MARKS.get(node.kind, "")
+    title, *rest = node.text
+    if node.kind in _ARMS:
+        yield f"{indent}  {mark}{title}"
+        for line in rest:
+            yield f"{indent}      | {line}"
+    else:
+        yield f"{indent}{mark}{title}   {'  '.join(rest)}".rstrip()
