@@ -1,0 +1,43 @@
+"""The processor that code is compiled for: the one numba compiles for.
+
+Leaves: an LLVM target machine and the vector widths of its registers. llvmlite and numba are imported at first use.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+
+@cache
+def processor() -> tuple[str, str]:
+    """(name, features) of the processor, as numba sees it: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are honoured."""
+    import llvmlite.binding as llvm
+    from numba.core import config
+
+    name = config.CPU_NAME or llvm.get_host_cpu_name()
+    if config.CPU_FEATURES is not None:
+        return name, config.CPU_FEATURES
+    return name, llvm.get_host_cpu_features().flatten()
+
+
+def target_machine() -> Any:
+    """A new LLVM target machine for `processor()`, at the highest optimisation level, for code that is run at once."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name, features = processor()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=name, features=features, opt=3, reloc="default", codemodel="jitdefault")
+
+
+@cache
+def vector_widths() -> dict[str, tuple[int, ...]]:
+    """{dtype: numbers of elements for which vector twins exist}, widest first.
+
+    A loop over doubles and floats is vectorised for its widest type, so floats have a twin of half a register too.
+    """
+    if "+avx" in processor()[1].split(","):
+        return {"f32": (8, 4), "f64": (4,)}
+    return {"f32": (4,), "f64": (2,)}
