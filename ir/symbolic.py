@@ -1,10 +1,13 @@
 """Placeholders that rules meet in place of values.
 
-`Zero(aval)` is a tangent or cotangent known to be zero: it never becomes an array unless somebody needs one.
+`Zero(aval)` is a tangent or cotangent known to be zero: it never becomes an array unless somebody needs one. Rules of users
+that ask for symbolic zeros get it too (as `custom_derivatives.SymbolicZero`).
 `Linear(aval)` marks, in a transpose rule, the operand to transpose with respect to (JAX's UndefinedPrimal).
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from .avals import ShapedArray
 
@@ -18,6 +21,26 @@ class Zero:
 
     def __init__(self, aval: ShapedArray) -> None:
         self.aval = aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype: float0 for the tangent of an integer or boolean."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.aval.size
 
     def __repr__(self) -> str:
         return f"Zero({self.aval.str_short()})"

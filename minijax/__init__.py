@@ -24,6 +24,7 @@ from typing import Any
 
 from . import (
     ad_checkpoint as ad_checkpoint,
+    custom_derivatives as custom_derivatives,
     debug as debug,
     dtypes as dtypes,
     errors as errors,
@@ -43,7 +44,8 @@ from .api.autodiff import (
 from .api.callbacks import pure_callback as pure_callback
 from .api.checkpointing import checkpoint as checkpoint, checkpoint_policies as checkpoint_policies, remat as remat
 from .api.compile import jit as jit
-from .api.custom import custom_gradient as custom_gradient, custom_jvp as custom_jvp, custom_vjp as custom_vjp
+from .api.custom_jvp import custom_jvp as custom_jvp
+from .api.custom_vjp import custom_gradient as custom_gradient, custom_vjp as custom_vjp
 from .api.devices import (
     Device as Device,
     block_until_ready as block_until_ready,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, as_value
-from ..dtypes import canonicalize_dtype
+from ..dtypes import canonicalize_dtype, float0
 from ..interpreters.eval import eval_jaxpr
 from ..ir import ClosedJaxpr, ShapedArray, Tracer, aval_like, state
 from ..tree import leaf_names, tree_flatten, tree_map, tree_unflatten
@@ -234,7 +234,8 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
         consts = list(closed.consts)
         for place, value in zip(captured, args_and_consts[split:], strict=True):
             consts[place] = value
-        outs = eval_jaxpr(closed.jaxpr, consts, *[as_value(x) for x in leaves])
+        values = [x if getattr(x, "dtype", None) == float0 else as_value(x) for x in leaves]
+        outs = eval_jaxpr(closed.jaxpr, consts, *values)
         return tree_unflatten(traced.out_tree, [_finished(x) for x in outs])
 
     return converted, [closed.consts[i] for i in captured]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..interpreters.batch import batch_values, materialize
-from ..ir import ClosedJaxpr, ShapedArray, Var, aval_like, trace_function
+from ..ir import ClosedJaxpr, ShapedArray, Var, aval_like, new_trace, state
 from ..primitives._ops import p
 from ._bodies import hoist_tracers
 
@@ -44,7 +44,14 @@ def over_batch(
 ) -> tuple[list[Any], list[int | None]]:
     """Run a flat rule over a batch: (results, their batch axes: 0, or None where they are the same for all)."""
     avals = [without_axis(aval_like(x), axis) for x, axis in zip(args, axes, strict=True)]
-    closed = trace_function(rule, avals, purpose="vmap", name=name)
+    before = state.axes
+    with new_trace("vmap", name, staging=True) as trace:
+        if axis_name is not None:  # the rule may contain collectives
+            state.axes = {**before, axis_name: (size, trace)}
+        try:
+            closed = trace.finish(rule(*[trace.input(aval) for aval in avals]))
+        finally:
+            state.axes = before
     outs, found = batch_values(closed.jaxpr, closed.consts, args, axes, size, axis_name)
     wanted = [None if axis is None else 0 for axis in found]
     return [materialize(x, a, size, w) for x, a, w in zip(outs, found, wanted, strict=True)], wanted

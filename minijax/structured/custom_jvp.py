@@ -2,8 +2,8 @@
 
     b:f32[] = custom_jvp_call[jaxpr={ ... } jvp=<function f> name=f num_captured=0] a
 
-The body is the traced function; `jvp` is a flat rule `(captured, primals, tangents) -> (results, tangents)` that runs
-when the equation is differentiated. In `linearize` its tangents are tracers of the linear program, its primals values:
+The body is the traced function; `jvp` is a flat rule `(captured, primals, tangents) -> (results, tangents)`, with `Zero`
+for tangents that are zero, that runs when the equation is differentiated. In `linearize` its tangents are tracers of the linear program, its primals values:
 so the same rule gives reverse mode.
 """
 
@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import teach
-from ..interpreters._zeros import instantiate
 from ..interpreters.batch import batch_jaxpr, materialize
-from ..ir import ClosedJaxpr, Kind, Primitive, ShapedArray, Zero, aval_like
-from ._rules import over_batch, retyped
+from ..ir import ClosedJaxpr, Kind, Primitive, ShapedArray, Zero
+from ._rules import over_batch, retyped, without_axis
 from .jit import jit
 
 __all__ = ["check_captured", "custom_jvp_call"]
@@ -40,16 +39,33 @@ class _BatchedRule:
         self, captured: Sequence[Any], primals: Sequence[Any], tangents: Sequence[Any]
     ) -> tuple[list[Any], list[Any]]:
         first, second = len(captured), len(captured) + len(primals)
+        axes = self.axes[first:]
+        given = [
+            Zero(without_axis(t.aval, axis)) if type(t) is Zero else None
+            for t, axis in zip(tangents, axes, strict=True)
+        ]
+        zeros: list[Any] = []
 
         def flat(*args: Any) -> list[Any]:
-            outs, out_tangents = self.rule(args[:first], args[first:second], args[second:])
-            return [*outs, *out_tangents]
+            rest = iter(args[second:])
+            outs, out_tangents = self.rule(
+                args[:first], args[first:second], [next(rest) if t is None else t for t in given]
+            )
+            zeros.extend(t if type(t) is Zero else None for t in out_tangents)
+            return [*outs, *(t for t in out_tangents if type(t) is not Zero)]
 
-        axes = (*self.axes, *self.axes[first:])
-        args = (*captured, *primals, *tangents)
-        outs, found = over_batch(flat, self.size, args, axes, self.axis_name, self.__name__)
-        outs = [materialize(x, axis, self.size, 0) for x, axis in zip(outs, found, strict=True)]
-        return outs[: len(outs) // 2], outs[len(outs) // 2 :]
+        nonzero_axes = [axis for t, axis in zip(given, axes, strict=True) if t is None]
+        args = (*captured, *primals, *(t for t in tangents if type(t) is not Zero))
+        found, found_axes = over_batch(
+            flat, self.size, args, (*self.axes, *nonzero_axes), self.axis_name, self.__name__
+        )
+        values = iter([materialize(x, axis, self.size, 0) for x, axis in zip(found, found_axes, strict=True)])
+        outs = [next(values) for _ in zeros]
+        return outs, [next(values) if t is None else Zero(_with_axis(t.aval, self.size)) for t in zeros]
+
+
+def _with_axis(aval: ShapedArray, size: int) -> ShapedArray:
+    return aval.update(shape=(size, *aval.shape))
 
 
 def check_captured(tangents: Sequence[Any], kind: str, name: str) -> None:
@@ -83,15 +99,11 @@ def _jvp(
 ) -> tuple[list[Any], list[Any]]:
     check_captured(tangents[:num_captured], "custom_jvp", name)
     captured, arguments = primals[:num_captured], primals[num_captured:]
-    given = [instantiate(t, aval_like(x)) for t, x in zip(tangents[num_captured:], arguments, strict=True)]
-    outs, out_tangents = jvp(captured, arguments, given)
+    outs, out_tangents = jvp(captured, arguments, tangents[num_captured:])
     avals = jaxpr.out_avals
     return (
         [retyped(x, aval) for x, aval in zip(outs, avals, strict=True)],
-        [
-            retyped(t, aval.tangent()) if aval.is_differentiable else Zero(aval.tangent())
-            for t, aval in zip(out_tangents, avals, strict=True)
-        ],
+        [t if type(t) is Zero else retyped(t, aval.tangent()) for t, aval in zip(out_tangents, avals, strict=True)],
     )
 
 

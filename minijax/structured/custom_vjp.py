@@ -4,7 +4,7 @@
 
 When the equation is linearized, the rule's forward function runs: (results, residuals, pullback). The linear program
 gets one equation, opaque until it is transposed; then the pullback runs as ordinary operations, so that it can be
-differentiated further. There is no forward mode.
+differentiated further. There is no forward mode. Cotangents that are zero reach the pullback as `Zero`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from ..errors import teach
-from ..interpreters._zeros import instantiate
 from ..interpreters.batch import batch_jaxpr, materialize
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like
 from ..primitives._ops import p
-from ._rules import over_batch, retyped
+from ._rules import over_batch, retyped, without_axis
 from .custom_jvp import check_captured
 from .jit import jit
 
 __all__ = ["Pullback", "VjpRule", "custom_vjp_call", "custom_vjp_linear"]
 
-Pullback = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]  # (residuals, cts) -> cts of inputs, None for zero
+# (residuals, cotangents of the differentiable results: Zero for zero) -> cotangents of the inputs, None for zero
+Pullback = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
 
 
 class VjpRule(Protocol):
-    """`(captured, arguments) -> (results, residuals, pullback)`."""
+    """`(captured, arguments, which arguments have a tangent) -> (results, residuals, pullback)`."""
 
     def __call__(
-        self, captured: Sequence[Any], primals: Sequence[Any]
+        self, captured: Sequence[Any], primals: Sequence[Any], perturbed: Sequence[bool]
     ) -> tuple[Sequence[Any], Sequence[Any], Pullback]: ...
 
 
@@ -47,13 +47,13 @@ class _BatchedRule:
         self.__name__ = name
 
     def __call__(
-        self, captured: Sequence[Any], primals: Sequence[Any]
+        self, captured: Sequence[Any], primals: Sequence[Any], perturbed: Sequence[bool]
     ) -> tuple[Sequence[Any], Sequence[Any], Pullback]:
         pull: list[Pullback] = []
         split: list[int] = []
 
         def flat(*args: Any) -> list[Any]:
-            outs, residuals, pullback = self.rule(args[: len(captured)], args[len(captured) :])
+            outs, residuals, pullback = self.rule(args[: len(captured)], args[len(captured) :], perturbed)
             pull.append(pullback)
             split.append(len(outs))
             return [*outs, *residuals]
@@ -63,7 +63,8 @@ class _BatchedRule:
         count = split[0]
         outs = [materialize(x, axis, self.size, 0) for x, axis in zip(found[:count], axes[:count], strict=True)]
         in_axes = self.axes[len(captured) :]
-        pullback = _BatchedPullback(pull[0], self.size, axes[count:], [0] * count, in_axes, self.axis_name)
+        ct_axes = [0] * sum(aval_like(x).is_differentiable for x in outs)
+        pullback = _BatchedPullback(pull[0], self.size, axes[count:], ct_axes, in_axes, self.axis_name)
         return outs, found[count:], pullback
 
 
@@ -88,15 +89,24 @@ class _BatchedPullback:
 
     def __call__(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         present: list[bool] = []
+        axes = self.axes[len(residuals) :]
+        given = [
+            Zero(without_axis(ct.aval, axis)) if type(ct) is Zero else None
+            for ct, axis in zip(cts, axes, strict=True)
+        ]
 
         def flat(*args: Any) -> list[Any]:
-            found = self.pullback(args[: len(residuals)], args[len(residuals) :])
+            rest = iter(args[len(residuals) :])
+            found = self.pullback(args[: len(residuals)], [next(rest) if ct is None else ct for ct in given])
             present.extend(ct is not None for ct in found)
             return [ct for ct in found if ct is not None]
 
-        args = (*residuals, *cts)
-        found, axes = over_batch(flat, self.size, args, self.axes, self.axis_name, self.__name__)
-        pairs = iter(zip(found, axes, strict=True))
+        args = (*residuals, *(ct for ct in cts if type(ct) is not Zero))
+        nonzero_axes = [axis for ct, axis in zip(given, axes, strict=True) if ct is None]
+        found, found_axes = over_batch(
+            flat, self.size, args, (*self.axes[: len(residuals)], *nonzero_axes), self.axis_name, self.__name__
+        )
+        pairs = iter(zip(found, found_axes, strict=True))
         return [
             self._placed(*next(pairs), axis) if flag else None
             for flag, axis in zip(present, self.in_axes, strict=True)
@@ -136,8 +146,8 @@ def _partial_eval(
     num_captured: int,
 ) -> tuple[list[Any], list[Any]]:
     check_captured(tangents[:num_captured], "custom_vjp", name)
-    outs, residuals, pullback = rule(primals[:num_captured], primals[num_captured:])
     given = tangents[num_captured:]
+    outs, residuals, pullback = rule(primals[:num_captured], primals[num_captured:], [t is not None for t in given])
     out_avals = jaxpr.out_avals
     out_tangents = iter(
         custom_vjp_linear.bind(
@@ -147,7 +157,6 @@ def _partial_eval(
             num_residuals=len(residuals),
             nonzero=tuple(t is not None for t in given),
             out_avals=tuple(aval.tangent() for aval in out_avals if aval.is_differentiable),
-            differentiable=tuple(aval.is_differentiable for aval in out_avals),
             name=name,
         )
     )
@@ -195,7 +204,7 @@ def _linear_abstract(
 
 
 def _linear_evaluate(
-    *args: Any, pullback: Pullback, num_residuals: int, nonzero: Any, out_avals: Any, differentiable: Any, name: str
+    *args: Any, pullback: Pullback, num_residuals: int, nonzero: Any, out_avals: Any, name: str
 ) -> NoReturn:
     _no_forward_mode(name=name)
 
@@ -207,12 +216,9 @@ def _linear_transpose(
     num_residuals: int,
     nonzero: tuple[bool, ...],
     out_avals: tuple[ShapedArray, ...],
-    differentiable: tuple[bool, ...],
     name: str,
 ) -> list[Any]:
-    given = iter(instantiate(c, aval) for c, aval in zip(ct, out_avals, strict=True))
-    cts = [next(given) if flag else None for flag in differentiable]
-    found = pullback(args[:num_residuals], cts)
+    found = pullback(args[:num_residuals], ct)
     wanted = [c for c, flag in zip(found, nonzero, strict=True) if flag]
     typed = [
         retyped(c, x.aval) if c is not None and type(x) is Linear else None
@@ -227,7 +233,7 @@ def _linear_batch(
     count = params["num_residuals"]
     found = iter(axes[count:])
     in_axes = [next(found) if flag else None for flag in params["nonzero"]]
-    ct_axes = [0] * len(params["differentiable"])
+    ct_axes = [0] * len(params["out_avals"])
     pullback = _BatchedPullback(params["pullback"], size, axes[:count], ct_axes, in_axes, batch_axis_name)
     out_avals = tuple(aval.update(shape=(size, *aval.shape)) for aval in params["out_avals"])
     outs = custom_vjp_linear.bind(*args, **{**params, "pullback": pullback, "out_avals": out_avals})
@@ -247,7 +253,6 @@ custom_vjp_linear = Primitive(
         "num_residuals": int,
         "nonzero": tuple,
         "out_avals": tuple,
-        "differentiable": tuple,
         "name": str,
     },
     multiple_results=True,

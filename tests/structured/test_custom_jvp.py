@@ -181,7 +181,7 @@ def test_programs_check_and_print():
         (lambda p, t: p, "must produce a pair"),
         (lambda p, t: (p[0], (t[0], t[0])), "equal container"),
         (lambda p, t: (p[0], mnp.ones(3) * t[0]), "corresponding shapes and dtypes"),
-        (lambda p, t: (p[0] * mnp.ones(3), t[0]), "corresponding shapes and dtypes"),
+        (lambda p, t: (p[0] * mnp.ones(3), t[0]), r"gave float32\[3\], the function float32\[\]"),
     ],
 )
 def test_wrong_rules_are_refused(rule, message):
