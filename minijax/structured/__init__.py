@@ -9,7 +9,11 @@ from __future__ import annotations
 from . import (
     callback as callback,
     checkpoint as checkpoint,
+    cond as cond,
     custom_jvp as custom_jvp,
     custom_vjp as custom_vjp,
+    deferred as deferred,
     jit as jit,
+    scan as scan,
+    while_ as while_,
 )

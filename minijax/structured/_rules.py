@@ -11,8 +11,7 @@ from typing import Any
 
 from ..interpreters.batch import batch_values, materialize
 from ..ir import ClosedJaxpr, ShapedArray, Var, aval_like, new_trace, state
-from ..primitives._ops import p
-from ._bodies import hoist_tracers
+from ._bodies import hoist_tracers, retyped
 
 __all__ = ["body_with_captured", "over_batch", "retyped", "without_axis"]
 
@@ -55,11 +54,3 @@ def over_batch(
     outs, found = batch_values(closed.jaxpr, closed.consts, args, axes, size, axis_name)
     wanted = [None if axis is None else 0 for axis in found]
     return [materialize(x, a, size, w) for x, a, w in zip(outs, found, wanted, strict=True)], wanted
-
-
-def retyped(x: Any, aval: ShapedArray) -> Any:
-    """`x` with the weak type of `aval`: what a rule returns stands for what the function returned."""
-    found = aval_like(x)
-    if found.weak_type == aval.weak_type or found.dtype != aval.dtype:
-        return x
-    return p.convert_element_type(x, new_dtype=aval.dtype, weak_type=aval.weak_type)

@@ -128,6 +128,22 @@ DIFFERENT: dict[str, Different] = {
     "12:jax.jit(lambda x:'abc')(1.0)": Different(raises("TypeError", "is not a valid JAX type"), WORDING),
 }
 
+REVERSED = "reverse mode through while_loop works (DESIGN 6)"
+DIFFERENT.update(
+    {
+        "10:g(lambda x: lax.while_loop(lambda c: c[0]<3, lambda c:(c[0]+1,c[1]*2.), (0,x))[1])(1.0)": Different(
+            result(_weak.format(8.0)), REVERSED
+        ),
+        "10:jax.jit(lambda x,n: g(lambda y: lax.fori_loop(0,n,lambda i,c:c*2.,y))(x))(1.0,3)": Different(
+            result(_weak.format(8.0)), REVERSED
+        ),
+        "10:jax.make_jaxpr(g(lambda x: lax.cond(x>0,jnp.sin,jnp.cos,x)))(1.0)": Different(
+            shows("k:f32[] = cos i in (j, k) }", "] c d 1.0:f32[]"),
+            "the branches share one residual slot; no empty slot is allocated",
+        ),
+    }
+)
+
 CONTROL_FLOW = "control flow is issue 3"
 UNREADABLE = "the row describes an experiment in words; see the named test"
 LATER: dict[str, str] = {
@@ -152,36 +168,8 @@ UNPRINTED: dict[str, Any] = {
     "9:[ji(1.0) for _ in range(3)]  # jit: frozen": lambda v: [float(x) for x in v] == [1.0, 1.0, 1.0],
 }
 
-LATER.update(
-    dict.fromkeys(
-        (
-            "5:g(lambda x: lax.cond(x>0, jnp.log, lambda x: 0.0, x))(0.0)",
-            "5:jax.vmap(g(lambda x: lax.cond(x>0, jnp.log, lambda x: 0.0, x)))(jnp.array([0.0,1.0]))",
-            "5:g(lambda x: lax.switch(0,[lambda x: x*0, jnp.log],x))(0.0)",
-            "10:g(lambda x: lax.while_loop(lambda c: c[0]<3, lambda c:(c[0]+1,c[1]*2.), (0,x))[1])(1.0)",
-            "10:jax.jvp(lambda x: lax.while_loop(lambda c: c[0]<3, lambda c:(c[0]+1,c[1]*2.), (0,x))[1],(1.0,),(1.0,))",
-            "10:g(lambda x: lax.fori_loop(0,3,lambda i,c:c*2.,x))(1.0)",
-            "10:jax.jit(g(lambda x: lax.fori_loop(0,3,lambda i,c:c*2.,x)))(1.0)",
-            "10:g(lambda x: lax.fori_loop(0,x.astype(int),lambda i,c:c*2.,x))(3.0)",
-            "10:jax.jit(lambda x,n: g(lambda y: lax.fori_loop(0,n,lambda i,c:c*2.,y))(x))(1.0,3)",
-            "10:g(lambda x: lax.scan(lambda c,_:(c*2.,None),x,None,length=3)[0])(1.0)",
-            "10:lax.scan(lambda c,_:(c*2,None),1,None,length=3)[0]",
-            "10:lax.scan(lambda c,_:(c*2.0,None),1,None,length=3)[0]",
-            "10:lax.while_loop(lambda c:c<3.,lambda c:(c,c),1.0)",
-            "10:lax.while_loop(lambda c:jnp.ones(2)<c,lambda c:c,1.0)",
-            "10:lax.cond(True,lambda x:x,lambda x:(x,x),1.0)",
-            "10:lax.cond(True,lambda x:x,lambda x:x.astype(int),1.0)",
-            "10:lax.cond(1.0,lambda x:x,lambda x:-x,1.0)",
-            "10:lax.cond(jnp.ones(2),lambda x:x,lambda x:-x,1.0)",
-            "10:lax.switch(5,[lambda x:x,lambda x:-x],1.0)",
-            "10:g(lambda x: lax.custom_root(lambda y:y**2-x,1.0,lambda f,y0: lax.stop_gradient(y0)*0+jnp.sqrt(x),lambda g,y:y/g(1.0)))(4.0)",
-            "10:jax.make_jaxpr(lambda x: lax.cond(x>0,jnp.sin,jnp.cos,x))(1.0)",
-            "10:jax.make_jaxpr(g(lambda x: lax.cond(x>0,jnp.sin,jnp.cos,x)))(1.0)",
-            "10:jax.make_jaxpr(lambda x: lax.fori_loop(0,3,lambda i,c:c*x,1.0))(2.0)",
-            "10:jax.make_jaxpr(lambda x: lax.while_loop(lambda c:c<10.,lambda c:c*x,1.0))(2.0)",
-            "12:g(cv)(1.0)  # custom_vjp without defvjp",
-            "12:g(cj)(1.0)  # custom_jvp without defjvp",
-        ),
-        "control flow, custom rules, checkpoint and callbacks are issue 3",
-    )
-)
+LATER[
+    "10:g(lambda x: lax.custom_root(lambda y:y**2-x,1.0,lambda f,y0: lax.stop_gradient(y0)*0+jnp.sqrt(x),lambda g,y:y/g(1.0)))(4.0)"
+] = CONTROL_FLOW
+LATER["12:g(cv)(1.0)  # custom_vjp without defvjp"] = f"{UNREADABLE}: tests/structured/test_custom_vjp.py"
+LATER["12:g(cj)(1.0)  # custom_jvp without defjvp"] = f"{UNREADABLE}: tests/structured/test_custom_jvp.py"

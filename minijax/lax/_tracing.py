@@ -1,0 +1,140 @@
+"""Bodies of loops and branches: user functions traced to Jaxprs, and the errors when their results do not fit.
+
+In: a function and the types of its arguments (values are not known in a body). Out: a `Body`: the program, whose leading inputs
+are the outer tracers that it captures, these tracers, and the structure of its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..api._calls import FlatFunction, function_name, parameter_names, trace_flat
+from ..array import Array
+from ..errors import teach
+from ..ir import ClosedJaxpr, Literal, ShapedArray
+from ..structured._bodies import hoist_tracers
+from ..tree import PyTreeDef, keystr, leaf_names, tree_flatten_with_path, tree_unflatten
+
+__all__ = ["Body", "difference", "described", "finished", "literals", "trace_body", "type_difference"]
+
+
+class Body(NamedTuple):
+    """A traced function: inputs of `closed` are `captured`, then the leaves of the arguments."""
+
+    closed: ClosedJaxpr
+    captured: list[Any]
+    out_tree: PyTreeDef
+
+    @property
+    def out_avals(self) -> tuple[ShapedArray, ...]:
+        """Types of the results."""
+        return self.closed.out_avals
+
+
+def trace_body(
+    function: Callable[..., Any], structures: Sequence[PyTreeDef], avals: Sequence[ShapedArray], purpose: str
+) -> Body:
+    """Trace `function` of trees with these structures and leaf types."""
+    flat = FlatFunction(function, [None] * len(structures), {}, tuple(range(len(structures))), structures)
+
+    def names() -> list[str]:
+        trees = [tree_unflatten(structure, [0] * structure.num_leaves) for structure in structures]
+        return leaf_names(trees, {}, parameter_names(function, len(trees)))
+
+    traced = trace_flat(flat, [None] * len(avals), avals=avals, purpose=purpose, names=names, staging=True)
+    closed, captured = hoist_tracers(traced.closed)
+    return Body(closed, captured, traced.out_tree)
+
+
+def finished(x: Any) -> Any:
+    """A result as users get it: literals become Arrays."""
+    return Array(x.value, x.aval) if type(x) is Literal else x
+
+
+def literals(values: Sequence[Any]) -> list[Any]:
+    """Values with scalars that exist as literals, so that they are seen in the program."""
+    return [Literal(x._value[()], x.aval) if type(x) is Array and not x.aval.shape else x for x in values]
+
+
+def described(function: Callable[..., Any]) -> str:
+    """`f at file.py:3`, for messages."""
+    code = getattr(function, "__code__", None)
+    where = f" at {code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+    return f"{function_name(function)}{where}"
+
+
+def _kind(tree: PyTreeDef) -> str:
+    if tree.num_leaves == 1 and tree.is_leaf():
+        return "a pytree leaf"
+    return f"a {type(tree_unflatten(tree, [0] * tree.num_leaves))}"
+
+
+def _paths(tree: PyTreeDef) -> list[str]:
+    pairs, _ = tree_flatten_with_path(tree_unflatten(tree, [0] * tree.num_leaves))
+    return [keystr(path) for path, _ in pairs]
+
+
+def difference(first: PyTreeDef, second: PyTreeDef, one: str, other: str) -> str:
+    """How two structures differ, in words."""
+    if _kind(first) != _kind(second):
+        return f"{one} is {_kind(first)} but {other} is {_kind(second)}, so their Python types differ."
+    if first.num_leaves != second.num_leaves:
+        return f"{one} has {first.num_leaves} leaves, {other} has {second.num_leaves}: {first} and {second}."
+    return f"{one} has structure {first}, {other} has structure {second}."
+
+
+def type_difference(given: ShapedArray, found: ShapedArray) -> str:
+    """What of two types does not match: ", so the dtypes do not match"."""
+    wrong = [name for name in ("shape", "dtype") if getattr(given, name) != getattr(found, name)]
+    return f", so the {' and '.join(name + 's' for name in wrong)} do not match"
+
+
+def carry_error(
+    what: str,
+    function: Callable[..., Any],
+    names: Sequence[str],
+    avals_in: Sequence[ShapedArray],
+    avals_out: Sequence[ShapedArray],
+) -> TypeError:
+    """The error for a body that returns another type of carry than it gets."""
+    lines = [
+        f"The input carry {name} has type {_typed(given)} but the corresponding output carry component has type "
+        f"{_typed(found)}{type_difference(given, found)}."
+        for name, given, found in zip(names, avals_in, avals_out, strict=True)
+        if (given.shape, given.dtype) != (found.shape, found.dtype)
+    ]
+    return TypeError(
+        teach(
+            f"{what} function carry input and carry output must have equal types, but they differ: "
+            + " ".join(lines),
+            at=described(function),
+            why="the loop is one program: every step takes what the step before returned",
+            do="give the initial carry that type (mnp.zeros(shape, dtype), .astype), or convert the result of the step",
+        )
+    )
+
+
+def carry_structure_error(
+    what: str, function: Callable[..., Any], name: str, tree_in: PyTreeDef, tree_out: PyTreeDef
+) -> TypeError:
+    """The error for a body that returns another structure of carry than it gets."""
+    one, other = f"the input carry {name}".strip(), "the corresponding component of the carry output"
+    shown = difference(tree_in, tree_out, one, other)
+    return TypeError(
+        teach(
+            f"{what} function carry input and carry output must have the same pytree structure, but they differ: "
+            f"{shown[0].upper()}{shown[1:]}",
+            at=described(function),
+            do="revise the function so that the carry output has the same pytree structure as the carry input",
+        )
+    )
+
+
+def _typed(aval: ShapedArray) -> str:
+    return f"{aval.dtype}[{','.join(map(str, aval.shape))}]"
+
+
+def carry_names(tree: PyTreeDef, name: str) -> list[str]:
+    """Names of the leaves of a carry: `c[0]`, `state['w']`."""
+    return [f"{name}{path}" for path in _paths(tree)]

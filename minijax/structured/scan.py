@@ -1,0 +1,539 @@
+"""`scan`: a loop of fixed length that carries values and stacks results.
+
+    c:f32[] d:f32[3] = scan[jaxpr={ lambda ; k:f32[] s:f32[] x:f32[]. let ... in (s', y) } length=3 num_carry=1 num_consts=1 reverse=False unroll=1] k s xs
+
+In: constants (the same in every step), the carry at the start, arrays `xs` whose leading axis is the steps. Out: the last
+carry, and the results of the steps stacked. Every rule lifts a Jaxpr-to-Jaxpr function through the body:
+
+- jvp: one loop over (carry, its tangent);
+- linearize: a loop that computes the carry and stacks residuals, and a linear loop that reads them. Residuals that no step changes
+  are computed once outside, those that are operands already are not copied;
+- transpose: the linear loop from the other end; cotangents of constants add up in the carry;
+- batch: one loop over batches.
+
+(Radul et al. 2023, "You Only Linearize Once", on loops; Griewank & Walther 2008, chapter 4.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..array import Array, raw
+from ..interpreters.batch import batch_jaxpr, materialize
+from ..interpreters.eval import eval_closed
+from ..interpreters.jvp import jvp_jaxpr
+from ..interpreters.linearize import linearize_jaxpr
+from ..interpreters.transpose import transpose_jaxpr
+from ..ir import ClosedJaxpr, Jaxpr, Kind, Linear, Literal, Primitive, ShapedArray, Var, Zero, aval_like, state
+from ..ir.passes.dce import dce, dce_jaxpr
+from ..ir.walk import needed_for
+from ..primitives._ops import p
+from ._bodies import (
+    Flags,
+    check_operands,
+    chosen,
+    fixpoint,
+    merged,
+    nonzero_flags,
+    on_numpy,
+    reads_only,
+    retraced,
+    retyped,
+    split_by_dependency,
+    split_list,
+    with_carry_types,
+    with_zeros,
+)
+
+__all__ = ["scan"]
+
+
+class _Loop(NamedTuple):
+    """The params of a scan beside its body, which most rules only pass on."""
+
+    length: int
+    reverse: bool
+    unroll: int
+
+    def bind(self, body: ClosedJaxpr, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any]) -> list[Any]:
+        return scan.bind(  # type: ignore[no-any-return]
+            *consts,
+            *carry,
+            *xs,
+            jaxpr=body,
+            length=self.length,
+            reverse=self.reverse,
+            num_consts=len(consts),
+            num_carry=len(carry),
+            unroll=self.unroll,
+        )
+
+    def backwards(self) -> _Loop:
+        return self._replace(reverse=not self.reverse)
+
+
+def _abstract(
+    *avals: ShapedArray, jaxpr: ClosedJaxpr, length: int, reverse: bool, num_consts: int, num_carry: int, unroll: int
+) -> tuple[ShapedArray, ...]:
+    consts, carry, xs = split_list(avals, num_consts, num_carry)
+    for aval in xs:
+        if not aval.shape or aval.shape[0] != length:
+            raise TypeError(f"scan of length {length}: an operand to scan over has type {aval.str_short()}")
+    check_operands("scan", [*consts, *carry, *(aval.update(shape=aval.shape[1:]) for aval in xs)], jaxpr.in_avals)
+    carry_out, ys = jaxpr.out_avals[:num_carry], jaxpr.out_avals[num_carry:]
+    if [(a.shape, a.dtype) for a in carry_out] != [(a.shape, a.dtype) for a in carry]:
+        given, found = (" ".join(a.str_short() for a in side) for side in (carry, carry_out))
+        raise TypeError(f"scan: the carry is {given}, the body returns {found}")
+    return (*carry_out, *(aval.update(shape=(length, *aval.shape)) for aval in ys))
+
+
+def _evaluate(
+    *args: Any, jaxpr: ClosedJaxpr, length: int, reverse: bool, num_consts: int, num_carry: int, unroll: int
+) -> list[Array]:
+    consts, carry, xs = split_list([raw(x) for x in args], num_consts, num_carry)
+    outs = state.context.run(_run, on_numpy(jaxpr), consts, carry, xs, length, reverse, jaxpr.out_avals[num_carry:])
+    avals = _abstract(
+        *map(aval_like, args),
+        jaxpr=jaxpr,
+        length=length,
+        reverse=reverse,
+        num_consts=num_consts,
+        num_carry=num_carry,
+        unroll=unroll,
+    )
+    return [Array(value, aval) for value, aval in zip(outs, avals, strict=True)]
+
+
+def _run(
+    step: Any,
+    consts: list[Any],
+    carry: list[Any],
+    xs: list[Any],
+    length: int,
+    reverse: bool,
+    y_avals: Sequence[ShapedArray],
+) -> list[Any]:
+    ys = [np.empty((length, *aval.shape), aval.dtype) for aval in y_avals]
+    num_carry = len(carry)
+    for i in reversed(range(length)) if reverse else range(length):
+        outs = step(*consts, *carry, *[x[i] for x in xs])
+        carry = outs[:num_carry]
+        for y, out in zip(ys, outs[num_carry:], strict=True):
+            y[i] = out
+    return [*carry, *ys]
+
+
+# -- forward mode
+
+
+@lru_cache(maxsize=1024)
+def _pushed(jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, nonzero: Flags) -> tuple[ClosedJaxpr, Flags, Flags]:
+    """(body over values and tangents, which carries have a tangent, which stacked results have one)."""
+    const_flags, carry_flags, x_flags = (tuple(part) for part in split_list(nonzero, num_consts, num_carry))
+    num_ys = len(jaxpr.out_avals) - num_carry
+
+    def step(mask: Flags) -> tuple[tuple[ClosedJaxpr, Flags], Flags]:
+        pushed = jvp_jaxpr(jaxpr, (*const_flags, *mask, *x_flags), (*mask, *(False,) * num_ys))
+        return pushed, pushed[1][:num_carry]
+
+    (pushed, out_flags), carry_flags = fixpoint(carry_flags, step)
+    y_flags = out_flags[num_carry:]
+    sizes = (num_consts, sum(const_flags), num_carry, sum(carry_flags), len(x_flags))
+    avals = pushed.in_avals
+    consts, carry, xs, const_ts, carry_ts, x_ts = split_list(
+        avals, num_consts, num_carry, len(x_flags), sum(const_flags), sum(carry_flags)
+    )
+
+    def body(*args: Any) -> list[Any]:
+        consts, const_ts, carry, carry_ts, xs, x_ts = split_list(args, *sizes)
+        outs = eval_closed(pushed, *consts, *carry, *xs, *const_ts, *carry_ts, *x_ts)
+        carry_out, ys, carry_ts_out, y_ts = split_list(outs, num_carry, num_ys, sum(carry_flags))
+        typed = [retyped(t, aval) for t, aval in zip(carry_ts_out, carry_ts_avals, strict=True)]
+        return [*carry_out, *typed, *ys, *y_ts]
+
+    carry_ts_avals = carry_ts
+    program = retraced(body, (*consts, *const_ts, *carry, *carry_ts, *xs, *x_ts), "jvp", jaxpr)
+    return program, carry_flags, y_flags
+
+
+def _jvp(
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    jaxpr: ClosedJaxpr,
+    num_consts: int,
+    num_carry: int,
+    **loop: Any,
+) -> tuple[list[Any], list[Any]]:
+    nonzero = nonzero_flags(tangents)
+    body, carry_flags, y_flags = _pushed(jaxpr, num_consts, num_carry, nonzero)
+    consts, carry, xs = split_list(primals, num_consts, num_carry)
+    const_ts, carry_ts, x_ts = split_list(tangents, num_consts, num_carry)
+    const_flags, _, x_flags = split_list(nonzero, num_consts, num_carry)
+    outs = _Loop(**loop).bind(
+        body,
+        [*consts, *chosen(const_ts, const_flags)],
+        [*carry, *_started(carry_ts, carry_flags, jaxpr.in_avals[num_consts:])],
+        [*xs, *chosen(x_ts, x_flags)],
+    )
+    carry_out, carry_ts_out, ys, y_ts = split_list(outs, num_carry, sum(carry_flags), len(y_flags))
+    found = merged((*carry_flags, *y_flags), [*carry_ts_out, *y_ts], [None] * (len(nonzero) + len(y_flags)))
+    results = [*carry_out, *ys]
+    return results, [Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(results, found, strict=True)]
+
+
+def _started(tangents: Sequence[Any], flags: Flags, avals: Sequence[ShapedArray]) -> list[Any]:
+    """The flagged tangents of the carry as arrays: a carry may gain its tangent in the loop."""
+    return [with_zeros(t, aval) for t, flag, aval in zip(tangents, flags, avals, strict=False) if flag]
+
+
+# -- linearize
+
+
+class _LinearizedBody(NamedTuple):
+    """A body in two. `known` returns (results, residuals to stack); `linear` takes (residuals of the loop's constants,
+    tangents of constants | of the carry | stacked residuals, tangents of `xs`)."""
+
+    known: ClosedJaxpr
+    outside: ClosedJaxpr  # constants -> the residuals that no step changes
+    linear: ClosedJaxpr
+    stacked: tuple[tuple[str, int], ...]  # where each stacked residual is: ("x", operand) or ("y", result of known)
+    carry_flags: Flags
+    y_flags: Flags
+
+
+@lru_cache(maxsize=1024)
+def _linearized(jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, nonzero: Flags) -> _LinearizedBody:
+    const_flags, carry_flags, x_flags = (tuple(part) for part in split_list(nonzero, num_consts, num_carry))
+    num_outs = len(jaxpr.out_avals)
+
+    def step(mask: Flags) -> Any:
+        split = linearize_jaxpr(jaxpr, (*const_flags, *mask, *x_flags))
+        return split, split.out_nonzero[:num_carry]
+
+    split, carry_flags = fixpoint(carry_flags, step)
+    residuals = split.known.jaxpr.outvars[num_outs:]
+    unchanging = reads_only(split.known, [i < num_consts for i in range(len(jaxpr.in_avals))])
+    is_outside = [type(x) is Literal or x in unchanging for x in residuals]
+    known, stacked = _stacking(split.known, num_outs, num_carry, num_consts, residuals, is_outside)
+    outside = _outside(split.known, num_consts, chosen(residuals, is_outside))
+    num_outside, num_stacked = sum(is_outside), len(residuals) - sum(is_outside)
+    carry_avals = [a.tangent() for a in chosen(jaxpr.out_avals[:num_carry], carry_flags)]
+    y_flags = split.out_nonzero[num_carry:]
+
+    def body(*args: Any) -> list[Any]:
+        fixed, const_ts, carry_ts, moving, x_ts = split_list(
+            args, num_outside, sum(const_flags), len(carry_avals), num_stacked
+        )
+        outs = iter(
+            eval_closed(split.linear, *merged(is_outside, fixed, moving), *_in_order(const_ts, carry_ts, x_ts))
+        )
+        found = [next(outs) if flag else None for flag in split.out_nonzero]
+        carry_out = [
+            with_zeros(t, a) for t, a in zip(chosen(found, (*carry_flags, *no_ys)), carry_avals, strict=True)
+        ]
+        return [*carry_out, *(t for t in found[num_carry:] if t is not None)]
+
+    no_ys = (False,) * (num_outs - num_carry)
+    tangent_avals = split.linear.in_avals[len(residuals) :]
+    const_avals, carry_in, x_avals = split_list(tangent_avals, sum(const_flags), len(carry_avals))
+    by_place = [x.aval for x in residuals]
+    fixed_avals, moving_avals = chosen(by_place, is_outside), chosen(by_place, [not flag for flag in is_outside])
+    avals = (*fixed_avals, *const_avals, *carry_in, *moving_avals, *x_avals)
+    linear = retraced(body, avals, "linearize", jaxpr)
+    return _LinearizedBody(known, outside, linear, stacked, carry_flags, y_flags)
+
+
+def _in_order(*parts: Sequence[Any]) -> list[Any]:
+    return [x for part in parts for x in part]
+
+
+def _stacking(
+    known: ClosedJaxpr,
+    num_outs: int,
+    num_carry: int,
+    num_consts: int,
+    residuals: Sequence[Any],
+    is_outside: Sequence[bool],
+) -> tuple[ClosedJaxpr, tuple[tuple[str, int], ...]]:
+    """The known body with each residual that changes stacked once, and where to find each of these."""
+    jaxpr = known.jaxpr
+    xs = {var: i for i, var in enumerate(jaxpr.invars[num_consts + num_carry :])}
+    outvars = list(jaxpr.outvars[:num_outs])
+    results = {var: i for i, var in enumerate(outvars) if i >= num_carry and type(var) is Var}
+    places: list[tuple[str, int]] = []
+    for var, flag in zip(residuals, is_outside, strict=True):
+        if flag:
+            continue
+        if var in xs:
+            places.append(("x", xs[var]))
+            continue
+        if var not in results:
+            results[var] = len(outvars)
+            outvars.append(var)
+        places.append(("y", results[var]))
+    return dce(ClosedJaxpr(jaxpr.replace(outvars=outvars), known.consts)), tuple(places)
+
+
+def _outside(known: ClosedJaxpr, num_consts: int, residuals: Sequence[Any]) -> ClosedJaxpr:
+    jaxpr = known.jaxpr
+    opened = Jaxpr(jaxpr.constvars, jaxpr.invars[:num_consts], needed_for(jaxpr, residuals), residuals, jaxpr.names)
+    return ClosedJaxpr(opened, known.consts)
+
+
+def _partial_eval(
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    jaxpr: ClosedJaxpr,
+    num_consts: int,
+    num_carry: int,
+    **loop: Any,
+) -> tuple[list[Any], list[Any]]:
+    nonzero = nonzero_flags(tangents)
+    split = _linearized(jaxpr, num_consts, num_carry, nonzero)
+    consts, carry, xs = split_list(primals, num_consts, num_carry)
+    const_ts, carry_ts, x_ts = split_list(tangents, num_consts, num_carry)
+    const_flags, _, x_flags = split_list(nonzero, num_consts, num_carry)
+    outs = _Loop(**loop).bind(split.known, consts, carry, xs)
+    moving = [xs[i] if where == "x" else outs[i] for where, i in split.stacked]
+    carry_avals = jaxpr.in_avals[num_consts:]
+    found = _Loop(**loop).bind(
+        split.linear,
+        [*eval_closed(split.outside, *consts), *chosen(const_ts, const_flags)],
+        _started(carry_ts, split.carry_flags, carry_avals),
+        [*moving, *chosen(x_ts, x_flags)],
+    )
+    flags = (*split.carry_flags, *split.y_flags)
+    return outs[: len(flags)], merged(flags, found, [None] * len(flags))
+
+
+# -- transpose
+
+
+class _Transposed(NamedTuple):
+    """The backward body: (known constants | cotangents of linear constants, of the carry | known xs, cotangents of ys)
+    -> (cotangents of linear constants, of the carry | of linear xs)."""
+
+    body: ClosedJaxpr
+    carry_flags: Flags
+    const_flags: Flags  # which linear constants have a cotangent
+    x_flags: Flags  # which linear xs have one
+
+
+@lru_cache(maxsize=1024)
+def _transposed(
+    jaxpr: ClosedJaxpr, linear_consts: Flags, linear_xs: Flags, carry_flags: Flags, y_flags: Flags
+) -> _Transposed:
+    num_carry = len(carry_flags)
+    linear = (*linear_consts, *(True,) * num_carry, *linear_xs)
+    num_linear_consts = sum(linear_consts)
+
+    def step(mask: Flags) -> Any:
+        pulled, found = transpose_jaxpr(jaxpr, linear, (*mask, *y_flags))
+        return (pulled, found), found[num_linear_consts : num_linear_consts + num_carry]
+
+    (pulled, found), carry_flags = fixpoint(carry_flags, step)
+    const_flags, _, x_flags = (tuple(part) for part in split_list(found, num_linear_consts, num_carry))
+    consts, carry, xs = split_list(jaxpr.in_avals, len(linear_consts), num_carry)
+    not_linear = [not flag for flag in linear_consts], [not flag for flag in linear_xs]
+    known_consts, known_xs = chosen(consts, not_linear[0]), chosen(xs, not_linear[1])
+    sum_avals = [a.tangent() for a in chosen(chosen(consts, linear_consts), const_flags)]
+    carry_avals = [a.tangent() for a in chosen(carry, carry_flags)]
+    y_avals = [a.tangent() for a in chosen(jaxpr.out_avals[num_carry:], y_flags)]
+    x_avals = [a.tangent() for a in chosen(chosen(xs, linear_xs), x_flags)]
+
+    def body(*args: Any) -> list[Any]:
+        fixed, sums, carry_cts, moving, y_cts = split_list(
+            args, len(known_consts), len(sum_avals), len(carry_avals), len(known_xs)
+        )
+        cts = iter(eval_closed(pulled, *fixed, *moving, *carry_cts, *y_cts))
+        parts = split_list([next(cts) if flag else None for flag in found], num_linear_consts, num_carry)
+        added = [
+            retyped(p.add(total, ct), aval)
+            for total, ct, aval in zip(sums, chosen(parts[0], const_flags), sum_avals, strict=True)
+        ]
+        carry_out = [with_zeros(ct, a) for ct, a in zip(chosen(parts[1], carry_flags), carry_avals, strict=True)]
+        x_cts = [retyped(ct, a) for ct, a in zip(chosen(parts[2], x_flags), x_avals, strict=True)]
+        return [*added, *carry_out, *x_cts]
+
+    program = retraced(body, (*known_consts, *sum_avals, *carry_avals, *known_xs, *y_avals), "transpose", jaxpr)
+    return _Transposed(program, carry_flags, const_flags, x_flags)
+
+
+def _transpose(
+    ct: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, **loop: Any
+) -> list[Any]:
+    is_linear = [type(x) is Linear for x in args]
+    carry_linear = _becomes_linear(jaxpr, num_consts, num_carry, is_linear)
+    if not all(carry_linear):
+        return _transpose_rest(ct, args, is_linear, carry_linear, jaxpr, num_consts, _Loop(**loop))
+    consts, _, xs = split_list(args, num_consts, num_carry)
+    linear_consts, linear_carry, linear_xs = (tuple(p) for p in split_list(is_linear, num_consts, num_carry))
+    carry_cts, y_cts = split_list(ct, num_carry)
+    back = _transposed(jaxpr, linear_consts, linear_xs, nonzero_flags(carry_cts), nonzero_flags(y_cts))
+    const_avals = chosen(chosen([x.aval for x in consts], linear_consts), back.const_flags)
+    out_avals = jaxpr.out_avals
+    outs = (
+        _Loop(**loop)
+        .backwards()
+        .bind(
+            back.body,
+            [x for x in consts if type(x) is not Linear],
+            [*(with_zeros(None, a) for a in const_avals), *_started(carry_cts, back.carry_flags, out_avals)],
+            [*(x for x in xs if type(x) is not Linear), *chosen(y_cts, nonzero_flags(y_cts))],
+        )
+    )
+    sums, carry_out, x_cts = split_list(outs, len(const_avals), sum(back.carry_flags))
+    found_consts = merged(back.const_flags, sums, [None] * len(linear_consts))
+    found_carry = merged(back.carry_flags, carry_out, [None] * num_carry)
+    found_xs = merged(back.x_flags, x_cts, [None] * len(linear_xs))
+    return [
+        *merged(linear_consts, found_consts, [None] * num_consts),
+        *(c if flag else None for c, flag in zip(found_carry, linear_carry, strict=True)),
+        *merged(linear_xs, found_xs, [None] * len(linear_xs)),
+    ]
+
+
+def _becomes_linear(jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, is_linear: Sequence[bool]) -> Flags:
+    """Which carries depend on a linear operand (a known zero may become a tangent in the loop)."""
+    consts, carry, xs = split_list(is_linear, num_consts, num_carry)
+
+    def step(mask: Flags) -> tuple[None, Flags]:
+        known = reads_only(jaxpr, [not flag for flag in (*consts, *mask, *xs)])
+        return None, tuple(type(x) is Var and x not in known for x in jaxpr.jaxpr.outvars[:num_carry])
+
+    return fixpoint(tuple(carry), step)[1]
+
+
+def _transpose_rest(
+    ct: Sequence[Any],
+    args: Sequence[Any],
+    is_linear: Sequence[bool],
+    carry_linear: Flags,
+    jaxpr: ClosedJaxpr,
+    num_consts: int,
+    loop: _Loop,
+) -> list[Any]:
+    """Transpose a loop that carries values beside tangents (a counter, say): run those first, then the linear loop."""
+    num_carry = len(carry_linear)
+    consts, carry, xs = split_list(args, num_consts, num_carry)
+    const_flags, _, x_flags = split_list(is_linear, num_consts, num_carry)
+    split = split_by_dependency(jaxpr, (*const_flags, *carry_linear, *x_flags))
+    not_linear = [[not flag for flag in flags] for flags in (const_flags, carry_linear, x_flags)]
+    known = loop.bind(split.known, *(chosen(v, f) for v, f in zip((consts, carry, xs), not_linear, strict=True)))
+    residuals = known[len(known) - split.num_residuals :]
+    num_linear_consts, num_linear_carry = sum(const_flags), sum(carry_linear)
+
+    def body(*inputs: Any) -> list[Any]:
+        head, moving, rest = split_list(inputs, num_linear_consts + num_linear_carry, split.num_residuals)
+        return eval_closed(split.rest, *moving, *head, *rest)
+
+    avals = split.rest.in_avals
+    residual_avals, head_avals, x_avals = split_list(avals, split.num_residuals, num_linear_consts + num_linear_carry)
+    linear = retraced(body, (*head_avals, *residual_avals, *x_avals), "transpose", jaxpr)
+    found = iter(
+        _transpose(
+            chosen(ct, split.out_rest),
+            *chosen(consts, const_flags),
+            *chosen(carry, carry_linear),
+            *residuals,
+            *chosen(xs, x_flags),
+            jaxpr=linear,
+            num_consts=num_linear_consts,
+            num_carry=num_linear_carry,
+            **loop._asdict(),
+        )
+    )
+    heads = [next(found) if flag else None for flag in (*const_flags, *carry_linear)]
+    for _ in residuals:
+        next(found)
+    return [*heads, *(next(found) if flag else None for flag in x_flags)]
+
+
+# -- batch, dead code
+
+
+def _batch(
+    size: int,
+    args: Sequence[Any],
+    axes: Sequence[int | None],
+    *,
+    jaxpr: ClosedJaxpr,
+    num_consts: int,
+    num_carry: int,
+    batch_axis_name: Any = None,
+    **loop: Any,
+) -> tuple[list[Any], list[int | None]]:
+    const_axes, carry_axes, x_axes = split_list(axes, num_consts, num_carry)
+    step_axes = [None if axis is None else 0 for axis in x_axes]  # the loop takes the leading axis away
+    num_ys = len(jaxpr.out_avals) - num_carry
+
+    def step(mask: Flags) -> Any:
+        in_axes = (*const_axes, *(0 if flag else None for flag in mask), *step_axes)
+        body, out_axes = batch_jaxpr(jaxpr, size, in_axes, batch_axis_name, (*mask, *(False,) * num_ys))
+        return (body, out_axes), tuple(axis is not None for axis in out_axes[:num_carry])
+
+    (body, out_axes), mask = fixpoint(tuple(axis is not None for axis in carry_axes), step)
+    consts, carry, xs = split_list(args, num_consts, num_carry)
+    outs = _Loop(**loop).bind(
+        with_carry_types(body, num_consts, num_carry),
+        consts,
+        [materialize(x, a, size, 0 if flag else None) for x, a, flag in zip(carry, carry_axes, mask, strict=True)],
+        [materialize(x, a, size, None if a is None else 1) for x, a in zip(xs, x_axes, strict=True)],
+    )
+    y_axes = [None if axis is None else 1 for axis in out_axes[num_carry:]]
+    return outs, [*(0 if flag else None for flag in mask), *y_axes]
+
+
+def _dce(params: dict[str, Any], used: Sequence[bool]) -> tuple[dict[str, Any], list[bool], list[bool]]:
+    jaxpr, num_consts, num_carry = params["jaxpr"], params["num_consts"], params["num_carry"]
+    used_ys = tuple(used[num_carry:])
+
+    def step(mask: Flags) -> tuple[list[bool], Flags]:
+        _, reads = dce_jaxpr(jaxpr, (*mask, *used_ys))
+        return reads, tuple(reads[num_consts : num_consts + num_carry])
+
+    reads, mask = fixpoint(tuple(used[:num_carry]), step)
+    kept_outs = [*mask, *used_ys]
+    kept_ins = [
+        *reads[:num_consts],
+        *mask,
+        *reads[num_consts + num_carry :],
+    ]  # a carry that is kept is an operand too
+    if all(kept_outs) and all(kept_ins):
+        return {**params, "jaxpr": dce(jaxpr)}, kept_ins, kept_outs
+    whole = jaxpr.jaxpr
+    reduced = whole.replace(invars=chosen(whole.invars, kept_ins), outvars=chosen(whole.outvars, kept_outs))
+    closed = dce(ClosedJaxpr(reduced, jaxpr.consts))
+    changed = {"jaxpr": closed, "num_consts": sum(reads[:num_consts]), "num_carry": sum(mask)}
+    return {**params, **changed}, kept_ins, kept_outs
+
+
+scan = Primitive(
+    "scan",
+    Kind.STRUCTURED,
+    abstract=_abstract,
+    evaluate=_evaluate,
+    jvp=_jvp,
+    partial_eval=_partial_eval,
+    transpose=_transpose,
+    batch=_batch,
+    dce=_dce,
+    params={
+        "jaxpr": ClosedJaxpr,
+        "length": int,
+        "num_carry": int,
+        "num_consts": int,
+        "reverse": bool,
+        "unroll": int,
+    },
+    multiple_results=True,
+    doc="""A loop of `length` steps. Operands: constants, the carry, arrays of shape (length, ...) read step by step (from
+    the end if `reverse`). Results: the last carry, the results of the steps stacked. The derivative of the loop is the
+    loop of the derivatives: d carry' = d_carry body . d carry + d_x body . dx, and its transpose runs from the other end.""",
+)
