@@ -97,10 +97,6 @@ from .exchange import (
     save as save,
     savez as savez,
 )
-from .functional import (
-    apply_over_axes as apply_over_axes,
-    put as put,
-)
 from .grids import (
     c_ as c_,
     diag as diag,
@@ -137,6 +133,7 @@ from .histograms import (
     histogramdd as histogramdd,
 )
 from .indexing import (
+    put as put,
     put_along_axis as put_along_axis,
     take as take,
     take_along_axis as take_along_axis,
@@ -189,6 +186,12 @@ from .manipulation import (
     squeeze as squeeze,
     swapaxes as swapaxes,
     transpose as transpose,
+)
+from .mapping import (
+    apply_along_axis as apply_along_axis,
+    apply_over_axes as apply_over_axes,
+    piecewise as piecewise,
+    vectorize as vectorize,
 )
 from .nan_reductions import (
     nanargmax as nanargmax,

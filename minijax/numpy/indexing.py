@@ -1,4 +1,4 @@
-"""Indexing: `x[...]`, `x.at[...]`, iteration over rows, `take`, `take_along_axis` and `put_along_axis`.
+"""Indexing: `x[...]`, `x.at[...]`, iteration over rows, `take`, `take_along_axis`, `put` and `put_along_axis`.
 
 In: an array and an index. Out: what NumPy would give, as the least primitives that do it; `_index_forms` says
     what an index means, `_index_reading` and `_index_writing` carry it out.
@@ -23,8 +23,11 @@ from ..primitives._ops import like, p
 from ._index_forms import Positions, expanded, from_front
 from ._index_reading import read_basic, read_windows, static_scalar
 from ._index_writing import At as At, IndexedAt as IndexedAt, as_dtype
+from ._promotion import as_array
+from .creation import array
+from .manipulation import ravel, reshape
 
-__all__ = ["At", "IndexedAt", "getitem", "iterate", "put_along_axis", "take", "take_along_axis"]
+__all__ = ["At", "IndexedAt", "getitem", "iterate", "put", "put_along_axis", "take", "take_along_axis"]
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -285,3 +288,33 @@ def _broadcast_rows(values: Any, shape: tuple[int, ...]) -> Any:
     if type(values) is Tracer:
         return p.broadcast_in_dim(values, shape=(*shape, 1), broadcast_dimensions=tuple(range(len(shape))))
     return np.broadcast_to(values, shape)[..., None]
+
+
+def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
+    """`a` with `v` (repeated) at places `ind` of the flattened array.
+
+    Args:
+        a: array.
+        ind: integers.
+        v: values.
+        mode: places outside: "clip", "wrap", or dropped (None).
+        inplace: must be False: arrays do not change.
+
+    Raises:
+        ValueError: `inplace` is true.
+    """
+    if inplace:
+        raise ValueError(
+            "jax.numpy.put cannot modify arrays in-place, because JAX arrays are immutable. Pass inplace=False"
+        )
+    a = as_array("put", a)
+    places, values = (ravel(array(x) if isinstance(x, (list, tuple)) else x) for x in (ind, v))
+    if not places.aval.size or not values.aval.size:
+        return a
+    if mode == "wrap":
+        places = places % max(a.aval.size, 1)
+    elif mode == "clip":
+        places = p.clamp(like(places, 0), places, like(places, a.aval.size - 1))
+    which = p.iota(dtype=scalar_dtype(int), shape=(places.aval.size,), dimension=0)
+    repeated = take(values, p.rem(which, like(which, values.aval.size)), mode="clip")
+    return reshape(ravel(a).at[places].set(repeated.astype(a.aval.dtype), mode="drop"), a.aval.shape)

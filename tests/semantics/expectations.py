@@ -144,10 +144,8 @@ DIFFERENT.update(
     }
 )
 
-CONTROL_FLOW = "control flow is issue 3"
 UNREADABLE = "the row describes an experiment in words; see the named test"
 LATER: dict[str, str] = {
-    "5:g(lambda x: jnp.piecewise(x,[x>0],[jnp.log,0.0]))(0.0)": CONTROL_FLOW,
     "12:g(lambda a: jax.random.gamma(jax.random.key(0),a))(2.0)": "random samplers with loops are a later issue",
     "9:G=[2.]; (jit(grad)(1.0), after G[0]=5: jit(grad)(1.0), grad(1.0))": f"{UNREADABLE}: test_globals_under_jit",
     "9:leak[0]+1  # leaked jit tracer": f"{UNREADABLE}: tests/api/test_autodiff.py",
