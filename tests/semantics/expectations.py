@@ -144,6 +144,7 @@ DIFFERENT.update(
     }
 )
 
+CONTROL_FLOW = "control flow is issue 3"
 UNREADABLE = "the row describes an experiment in words; see the named test"
 LATER: dict[str, str] = {
     "12:g(lambda a: jax.random.gamma(jax.random.key(0),a))(2.0)": "random samplers with loops are a later issue",
