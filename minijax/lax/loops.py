@@ -24,6 +24,7 @@ from ..structured.while_ import segmented, while_
 from ..tree import PyTreeDef, tree_unflatten
 from ._operands import operand
 from ._tracing import Body, carry_error, carry_names, carry_structure_error, described, finished, literals, trace_body
+from .structural import expand_dims
 
 __all__ = ["fori_loop", "scan", "while_loop"]
 
@@ -199,7 +200,7 @@ def _python_scan(
             "zero-length scan is not supported in disable_jit() mode because the output type is unknown."
         )
     rows = rows[::-1] if reverse else rows
-    columns = [[p.expand_dims(x, dimensions=(0,)) for x in column] for column in zip(*rows, strict=True)]
+    columns = [[expand_dims(x, (0,)) for x in column] for column in zip(*rows, strict=True)]
     return carry, tree_unflatten(y_tree, [finished(p.concatenate(*column, dimension=0)) for column in columns])
 
 

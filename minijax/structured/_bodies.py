@@ -2,7 +2,7 @@
 
 A rule of a loop or branch asks three things again and again: *which* operands are active (have a tangent, are mapped,
 are read), a mask that grows until the body agrees with it (`fixpoint`, written once); *what the body becomes* then
-(`retraced` gives it the operands and results that the equation needs); and how to run it on NumPy values (`on_numpy`).
+(`retraced` gives it the operands and results that the equation needs); and how to run it on NumPy values (`run_loop`).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = [
     "linearize_inside",
     "merged",
     "nonzero_flags",
-    "on_numpy",
     "present",
     "reads_only",
     "retraced",
     "retyped",
+    "run_loop",
     "split_by_dependency",
     "split_list",
     "with_carry_types",
@@ -195,24 +195,27 @@ def split_by_dependency(closed: ClosedJaxpr, in_rest: Flags) -> Split:
 
 
 @lru_cache(maxsize=1024)
-def _compiled_body(closed: ClosedJaxpr) -> Callable[..., Sequence[Any]]:
-    run = straight_line(inline_calls(closed))
-    if run is not None:
-        return run
-    avals = closed.in_avals
-
-    def evaluated(*values: Any) -> list[Any]:
-        return [raw(x) for x in eval_closed(closed, *map(Array, values, avals))]
-
-    return evaluated
+def _straight(closed: ClosedJaxpr) -> Callable[..., Sequence[Any]] | None:
+    return straight_line(inline_calls(closed))
 
 
-def on_numpy(closed: ClosedJaxpr) -> Callable[..., Sequence[Any]]:
-    """A function that runs a body on NumPy values. Call it in `ir.state.context`."""
-    if not config.debugging:
-        return _compiled_body(closed)
-    avals = closed.in_avals
-    return lambda *values: [raw(x) for x in eval_closed(closed, *map(Array, values, avals))]
+def run_loop(loop: Callable[..., Any], bodies: Sequence[ClosedJaxpr], *args: Any) -> Any:
+    """Call `loop(*functions, *args)`, the functions running `bodies` on NumPy values.
+
+    Where all bodies are straight lines of NumPy calls, floating-point warnings are switched off once around the whole
+    loop. (A context cannot be entered twice, and what evaluates equations enters it for each.)
+    """
+    lines = [None if config.debugging else _straight(body) for body in bodies]
+    if None not in lines:
+        return state.context.run(loop, *lines, *args)
+    return loop(*map(_function, bodies, lines), *args)
+
+
+def _function(body: ClosedJaxpr, line: Callable[..., Sequence[Any]] | None) -> Callable[..., Sequence[Any]]:
+    if line is not None:
+        return lambda *values: state.context.run(line, *values)
+    avals = body.in_avals
+    return lambda *values: [raw(x) for x in eval_closed(body, *map(Array, values, avals))]
 
 
 def is_concrete(values: Sequence[Any]) -> bool:

@@ -28,7 +28,7 @@ from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.linearize import linearize_jaxpr
 from ..interpreters.transpose import transpose_jaxpr
-from ..ir import ClosedJaxpr, Jaxpr, Kind, Linear, Literal, Primitive, ShapedArray, Var, Zero, aval_like, state
+from ..ir import ClosedJaxpr, Jaxpr, Kind, Linear, Literal, Primitive, ShapedArray, Var, Zero, aval_like
 from ..ir.passes.dce import dce, dce_jaxpr
 from ..ir.walk import needed_for
 from ..primitives._ops import p
@@ -39,10 +39,10 @@ from ._bodies import (
     fixpoint,
     merged,
     nonzero_flags,
-    on_numpy,
     reads_only,
     retraced,
     retyped,
+    run_loop,
     split_by_dependency,
     split_list,
     with_carry_types,
@@ -95,7 +95,7 @@ def _evaluate(
     *args: Any, jaxpr: ClosedJaxpr, length: int, reverse: bool, num_consts: int, num_carry: int, unroll: int
 ) -> list[Array]:
     consts, carry, xs = split_list([raw(x) for x in args], num_consts, num_carry)
-    outs = state.context.run(_run, on_numpy(jaxpr), consts, carry, xs, length, reverse, jaxpr.out_avals[num_carry:])
+    outs = run_loop(_run, [jaxpr], consts, carry, xs, length, reverse, jaxpr.out_avals[num_carry:])
     avals = _abstract(
         *map(aval_like, args),
         jaxpr=jaxpr,

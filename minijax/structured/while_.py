@@ -24,7 +24,7 @@ from ..array import Array, raw
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
-from ..ir import ClosedJaxpr, Jaxpr, Kind, Primitive, ShapedArray, Zero, aval_like, known_value, state, trace_function
+from ..ir import ClosedJaxpr, Jaxpr, Kind, Primitive, ShapedArray, Zero, aval_like, known_value, trace_function
 from ..ir.passes.dce import dce, dce_jaxpr
 from ..primitives._ops import p
 from ._bodies import (
@@ -36,9 +36,9 @@ from ._bodies import (
     linearize_inside,
     merged,
     nonzero_flags,
-    on_numpy,
     retraced,
     retyped,
+    run_loop,
     split_list,
     with_carry_types,
     with_zeros,
@@ -99,7 +99,7 @@ def _evaluate(
     *args: Any, cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr, cond_nconsts: int, body_nconsts: int, **params: Any
 ) -> list[Array]:
     parts = split_list([raw(x) for x in args], cond_nconsts, body_nconsts)
-    carry, _ = state.context.run(_run, on_numpy(cond_jaxpr), on_numpy(body_jaxpr), *parts)
+    carry, _ = run_loop(_run, [cond_jaxpr, body_jaxpr], *parts)
     return [Array(value, aval) for value, aval in zip(carry, body_jaxpr.out_avals, strict=True)]
 
 
@@ -197,8 +197,7 @@ def _count(primals: Sequence[Any], params: dict[str, Any]) -> int:
     """The number of steps, at operands that have values."""
     values = [known_value(x) for x in primals]
     parts = split_list(values, params["cond_nconsts"], params["body_nconsts"])
-    holds, step = on_numpy(params["cond_jaxpr"]), on_numpy(params["body_jaxpr"])
-    return state.context.run(_run, holds, step, *parts)[1]  # type: ignore[no-any-return]
+    return run_loop(_run, [params["cond_jaxpr"], params["body_jaxpr"]], *parts)[1]  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=512)
