@@ -24,7 +24,9 @@ from typing import Any
 
 from . import (
     ad_checkpoint as ad_checkpoint,
+    custom_batching as custom_batching,
     custom_derivatives as custom_derivatives,
+    custom_transpose as custom_transpose,
     debug as debug,
     dtypes as dtypes,
     errors as errors,

@@ -12,6 +12,7 @@ from .api.custom_vjp import (
     custom_vjp as custom_vjp,
     custom_vjp_primal_tree_values as custom_vjp_primal_tree_values,
 )
+from .api.linear_call import linear_call as linear_call
 from .api.stage import closure_convert as closure_convert, typeof
 from .interpreters._zeros import instantiate
 from .ir import Zero as SymbolicZero
@@ -29,6 +30,7 @@ __all__ = [
     "custom_vjp",
     "custom_vjp_call_p",
     "custom_vjp_primal_tree_values",
+    "linear_call",
     "zero_from_primal",
 ]
 

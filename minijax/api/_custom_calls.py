@@ -16,7 +16,7 @@ from typing import Any
 
 from ..dtypes import float0
 from ..ir import ClosedJaxpr, ShapedArray, Tracer, aval_like, source_of, state
-from ..ir.source import is_internal
+from ..ir.source import SourceRecorder, is_internal
 from ..ir.trace import describe
 from ..structured._closures import captured_tracers, holds_functions, refilled
 from ..structured._rules import body_with_captured
@@ -25,7 +25,7 @@ from ._calls import FlatFunction, check_callable, flatten_values, function_name,
 from .autodiff import _finished
 from .compile import Jitted
 
-__all__ = ["CustomCall", "CustomFunction", "call_site", "run_rule", "shown_type", "shown_types"]
+__all__ = ["CustomCall", "CustomFunction", "run_rule", "shown_type", "shown_types"]
 
 _DEFINING = frozenset(("def_vmap", "defjvp", "defjvps", "defvjp"))
 
@@ -111,6 +111,7 @@ class CustomCall:
         "out_avals",
         "out_tree",
         "rules",
+        "site",
         "structures",
         "values",
     )
@@ -131,6 +132,7 @@ class CustomCall:
             self.structures.append(structure)
         self.in_avals = [aval_like(x) for x in self.values]
         self.rules = list(rules)
+        self.site = state.source if state.source is not None else SourceRecorder().here()
         self.captured: list[Any] = []
         self.out_tree: Any = None
         self.out_avals: Sequence[ShapedArray] = ()
@@ -139,6 +141,11 @@ class CustomCall:
     def is_traced(self) -> bool:
         """Whether an equation must be recorded."""
         return state.staging is not None or any(type(x) is Tracer for x in self.values)
+
+    @property
+    def place(self) -> str | None:
+        """The user's line with this call, for messages."""
+        return describe(self.site)
 
     @property
     def static(self) -> list[Any]:
@@ -179,11 +186,6 @@ def run_rule(rule: Callable[..., Any], *args: Any) -> Any:
         return rule(*args)
     with source_of(None):
         return rule(*args)
-
-
-def call_site() -> str | None:
-    """The user's line whose equation is being transformed."""
-    return describe(state.source)
 
 
 class _Bare(str):

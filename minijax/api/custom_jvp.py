@@ -19,7 +19,7 @@ from ..structured._closures import holds_functions
 from ..structured.custom_jvp import custom_jvp_call
 from ..tree import tree_flatten, tree_map, tree_unflatten
 from ._calls import flatten_values, function_name
-from ._custom_calls import CustomCall, CustomFunction, call_site, run_rule, shown_type, shown_types
+from ._custom_calls import CustomCall, CustomFunction, run_rule, shown_type, shown_types
 from .autodiff import _finished
 
 __all__ = ["custom_jvp"]
@@ -133,7 +133,7 @@ class _FlatJvp:
                 teach(
                     f"{self._subject(rule)} must produce a pair (list or tuple of length two) representing primal and tangent "
                     f"outputs, but got {result!r}.",
-                    at=call_site(),
+                    at=self.call.place,
                     do="return result, tangent",
                 )
             )
@@ -144,7 +144,7 @@ class _FlatJvp:
                 teach(
                     f"{self._subject(rule)} must produce primal and tangent outputs with equal container (pytree) "
                     f"structures, but got {out_tree} and {tangent_tree} respectively.",
-                    at=call_site(),
+                    at=self.call.place,
                     why="a tangent is a small change of the result, leaf by leaf",
                 )
             )
@@ -168,7 +168,7 @@ class _FlatJvp:
             teach(
                 f"{self._subject(rule)} must produce the output of {call.name} as its first element, of the same {what}: "
                 f"the rule gave {shown_types(tree, avals)}, the function {shown_types(call.out_tree, call.out_avals)}.",
-                at=call_site(),
+                at=self.call.place,
                 why="the rule computes the value too, when a derivative is taken",
                 do=f"return {call.name}(*primals), tangent",
             )
@@ -188,7 +188,7 @@ class _FlatJvp:
                 f"Custom JVP rule for function {self.call.name} must produce primal and tangent outputs with corresponding "
                 f"shapes and dtypes. Expected {shown_type(expected)} (tangent type of {shown_type(aval)}) but got "
                 f"{shown_type(found)}{place}.",
-                at=call_site(),
+                at=self.call.place,
                 why="a tangent is a small change of the result, so it has its shape and dtype",
                 do="check the rule's last line: (result, tangent), with mnp.broadcast_to or .astype where they differ",
             )

@@ -30,7 +30,7 @@ from ..tree import (
     tree_unflatten,
 )
 from ._calls import check_callable, flatten_values, function_name, parameter_names
-from ._custom_calls import CustomCall, CustomFunction, call_site, run_rule, shown_type, shown_types
+from ._custom_calls import CustomCall, CustomFunction, run_rule, shown_type, shown_types
 from .autodiff import _finished
 from .stage import ShapeDtypeStruct, closure_convert, typeof
 
@@ -152,7 +152,7 @@ class _FlatVjp:
                 teach(
                     f"{self._subject(fwd)} must produce a pair (list or tuple of length two): the output of {call.name} and "
                     f"the residuals to keep for the backward rule, but got {result!r}.",
-                    at=call_site(),
+                    at=self.call.place,
                     do=f"return {call.name}(...), residuals",
                 )
             )
@@ -177,7 +177,7 @@ class _FlatVjp:
                 f"{self._subject(fwd)} must produce a pair whose first element is the output of {call.name}, of the same "
                 f"{what}: the rule gave {shown_types(tree, avals)}, the function "
                 f"{shown_types(call.out_tree, call.out_avals)}.",
-                at=call_site(),
+                at=self.call.place,
                 why="the rule computes the value too, when a derivative is taken",
                 do=f"return {call.name}(...), residuals",
             )
@@ -234,7 +234,7 @@ class _FlatPullback:
                 "the primal function, and in particular must produce a tuple of length equal to the number of arguments to "
                 f"the primal function, but got bwd output structure {tree_flatten(result)[1]} for primal input structure "
                 f"{wanted}.",
-                at=call_site(),
+                at=self.call.place,
                 why=f"{function_name(bwd)} gives the cotangents of the arguments of {call.name}: {', '.join(names)}",
                 do=f"return ({', '.join(names)}{',' if len(names) == 1 else ''}), with None for a zero cotangent",
             )
@@ -268,7 +268,7 @@ class _FlatPullback:
                 "Custom VJP bwd rule must produce an output with the same type as the args tuple of the primal function, but "
                 f"at output{keystr(paths[index][0])} the bwd rule produced an output of type {shown_type(found)} "
                 f"corresponding to an input of type {shown_type(aval)}, so the {what} do not match",
-                at=call_site(),
+                at=self.call.place,
                 why=f"it is the cotangent of argument `{name}` of {call.name}, one number per number of the argument",
                 do="sum over what the function broadcasts; take the real part where the argument is real",
             )

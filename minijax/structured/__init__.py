@@ -12,8 +12,10 @@ from . import (
     cond as cond,
     custom_jvp as custom_jvp,
     custom_vjp as custom_vjp,
+    custom_vmap as custom_vmap,
     deferred as deferred,
     jit as jit,
+    linear_call as linear_call,
     scan as scan,
     while_ as while_,
 )

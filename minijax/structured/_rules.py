@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..interpreters.batch import batch_values, materialize
-from ..ir import ClosedJaxpr, ShapedArray, Var, aval_like, new_trace, state
-from ._bodies import hoist_tracers, retyped
+from ..ir import ClosedJaxpr, ShapedArray, Var, Zero, aval_like, new_trace, state
+from ..primitives._ops import p
+from ._bodies import hoist_tracers
 
-__all__ = ["body_with_captured", "over_batch", "retyped", "without_axis"]
+__all__ = ["BatchedPullback", "Pullback", "body_with_captured", "over_batch", "without_axis"]
+
+# (residuals, cotangents of the differentiable results: Zero for zero) -> cotangents of the inputs, None for zero
+Pullback = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
 
 
 def body_with_captured(closed: ClosedJaxpr, captured: Sequence[Any]) -> tuple[ClosedJaxpr, list[Any]]:
@@ -54,3 +58,53 @@ def over_batch(
     outs, found = batch_values(closed.jaxpr, closed.consts, args, axes, size, axis_name)
     wanted = [None if axis is None else 0 for axis in found]
     return [materialize(x, a, size, w) for x, a, w in zip(outs, found, wanted, strict=True)], wanted
+
+
+class BatchedPullback:
+    """A pullback for a batch: inputs that all examples share get the sum of their cotangents."""
+
+    def __init__(
+        self,
+        pullback: Pullback,
+        size: int,
+        residual_axes: Sequence[int | None],
+        ct_axes: Sequence[int | None],
+        in_axes: Sequence[int | None],
+        axis_name: Any,
+    ) -> None:
+        self.pullback = pullback
+        self.size = size
+        self.axes = (*residual_axes, *ct_axes)
+        self.in_axes = in_axes
+        self.axis_name = axis_name
+        self.__name__ = getattr(pullback, "__name__", "pullback")
+
+    def __call__(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        present: list[bool] = []
+        axes = self.axes[len(residuals) :]
+        given = [
+            Zero(without_axis(ct.aval, axis)) if type(ct) is Zero else None
+            for ct, axis in zip(cts, axes, strict=True)
+        ]
+
+        def flat(*args: Any) -> list[Any]:
+            rest = iter(args[len(residuals) :])
+            found = self.pullback(args[: len(residuals)], [next(rest) if ct is None else ct for ct in given])
+            present.extend(ct is not None for ct in found)
+            return [ct for ct in found if ct is not None]
+
+        args = (*residuals, *(ct for ct in cts if type(ct) is not Zero))
+        nonzero_axes = [axis for ct, axis in zip(given, axes, strict=True) if ct is None]
+        found, found_axes = over_batch(
+            flat, self.size, args, (*self.axes[: len(residuals)], *nonzero_axes), self.axis_name, self.__name__
+        )
+        pairs = iter(zip(found, found_axes, strict=True))
+        return [
+            self._placed(*next(pairs), axis) if flag else None
+            for flag, axis in zip(present, self.in_axes, strict=True)
+        ]
+
+    def _placed(self, ct: Any, axis: int | None, wanted: int | None) -> Any:
+        if wanted is not None:
+            return materialize(ct, axis, self.size, wanted)
+        return p.reduce_sum(materialize(ct, axis, self.size, 0), axes=(0,))

@@ -15,7 +15,8 @@ from typing import Any
 from ..errors import teach
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..ir import ClosedJaxpr, Kind, Primitive, ShapedArray, Zero
-from ._rules import over_batch, retyped, without_axis
+from ._bodies import retyped
+from ._rules import over_batch, without_axis
 from .jit import jit
 
 __all__ = ["check_captured", "custom_jvp_call"]

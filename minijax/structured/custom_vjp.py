@@ -9,21 +9,18 @@ differentiated further. There is no forward mode. Cotangents that are zero reach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
 from ..errors import teach
 from ..interpreters.batch import batch_jaxpr, materialize
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like
-from ..primitives._ops import p
-from ._rules import over_batch, retyped, without_axis
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, aval_like
+from ._bodies import retyped
+from ._rules import BatchedPullback, Pullback, over_batch
 from .custom_jvp import check_captured
 from .jit import jit
 
 __all__ = ["Pullback", "VjpRule", "custom_vjp_call", "custom_vjp_linear"]
-
-# (residuals, cotangents of the differentiable results: Zero for zero) -> cotangents of the inputs, None for zero
-Pullback = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
 
 
 class VjpRule(Protocol):
@@ -64,58 +61,8 @@ class _BatchedRule:
         outs = [materialize(x, axis, self.size, 0) for x, axis in zip(found[:count], axes[:count], strict=True)]
         in_axes = self.axes[len(captured) :]
         ct_axes = [0] * sum(aval_like(x).is_differentiable for x in outs)
-        pullback = _BatchedPullback(pull[0], self.size, axes[count:], ct_axes, in_axes, self.axis_name)
+        pullback = BatchedPullback(pull[0], self.size, axes[count:], ct_axes, in_axes, self.axis_name)
         return outs, found[count:], pullback
-
-
-class _BatchedPullback:
-    """A pullback for a batch: inputs that all examples share get the sum of their cotangents."""
-
-    def __init__(
-        self,
-        pullback: Pullback,
-        size: int,
-        residual_axes: Sequence[int | None],
-        ct_axes: Sequence[int | None],
-        in_axes: Sequence[int | None],
-        axis_name: Any,
-    ) -> None:
-        self.pullback = pullback
-        self.size = size
-        self.axes = (*residual_axes, *ct_axes)
-        self.in_axes = in_axes
-        self.axis_name = axis_name
-        self.__name__ = getattr(pullback, "__name__", "pullback")
-
-    def __call__(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        present: list[bool] = []
-        axes = self.axes[len(residuals) :]
-        given = [
-            Zero(without_axis(ct.aval, axis)) if type(ct) is Zero else None
-            for ct, axis in zip(cts, axes, strict=True)
-        ]
-
-        def flat(*args: Any) -> list[Any]:
-            rest = iter(args[len(residuals) :])
-            found = self.pullback(args[: len(residuals)], [next(rest) if ct is None else ct for ct in given])
-            present.extend(ct is not None for ct in found)
-            return [ct for ct in found if ct is not None]
-
-        args = (*residuals, *(ct for ct in cts if type(ct) is not Zero))
-        nonzero_axes = [axis for ct, axis in zip(given, axes, strict=True) if ct is None]
-        found, found_axes = over_batch(
-            flat, self.size, args, (*self.axes[: len(residuals)], *nonzero_axes), self.axis_name, self.__name__
-        )
-        pairs = iter(zip(found, found_axes, strict=True))
-        return [
-            self._placed(*next(pairs), axis) if flag else None
-            for flag, axis in zip(present, self.in_axes, strict=True)
-        ]
-
-    def _placed(self, ct: Any, axis: int | None, wanted: int | None) -> Any:
-        if wanted is not None:
-            return materialize(ct, axis, self.size, wanted)
-        return p.reduce_sum(materialize(ct, axis, self.size, 0), axes=(0,))
 
 
 def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, **params: Any) -> tuple[ShapedArray, ...]:
@@ -234,7 +181,7 @@ def _linear_batch(
     found = iter(axes[count:])
     in_axes = [next(found) if flag else None for flag in params["nonzero"]]
     ct_axes = [0] * len(params["out_avals"])
-    pullback = _BatchedPullback(params["pullback"], size, axes[:count], ct_axes, in_axes, batch_axis_name)
+    pullback = BatchedPullback(params["pullback"], size, axes[:count], ct_axes, in_axes, batch_axis_name)
     out_avals = tuple(aval.update(shape=(size, *aval.shape)) for aval in params["out_avals"])
     outs = custom_vjp_linear.bind(*args, **{**params, "pullback": pullback, "out_avals": out_avals})
     return outs, [0] * len(outs)
