@@ -71,6 +71,9 @@ CORNERS: list[Case] = [
     *[Case("integer_pow", (x,), {"y": y}) for y in (5, -1, -3) for x in (-real(3) - 0.5, comp(2))],
     Case("select_n", (np.array([True, False]), comp(2), comp(2)), {}),
     Case("clamp", (np.full(4, -0.5), signed(4), np.array(0.6)), {}),
+    *unary("copy exp2", comp(3)),
+    Case("clamp", (np.array(-0.5 + 0j), comp(5), np.array(0.6 + 1j)), {}),
+    *[Case(name, (comp(3), comp(3) + 0.017), {}) for name in ("max", "min")],
     # movement
     Case("reshape", (comp(2, 3),), {"new_sizes": (6,), "dimensions": None}),
     Case("reshape", (np.zeros((0, 3)),), {"new_sizes": (3, 0), "dimensions": None}),
@@ -83,10 +86,15 @@ CORNERS: list[Case] = [
     Case("pad", (signed(3), np.array(0.5)), {"padding_config": ((-4, 3, 1),)}),
     Case("split", (signed(2, 5),), {"sizes": (0, 1, 4), "axis": 1}),
     Case("transpose", (comp(2, 3),), {"permutation": (1, 0)}),
+    Case("concatenate", (comp(2), comp(1)), {"dimension": 0}),
+    Case("split", (comp(4, 1),), {"sizes": (3, 1), "axis": 0}),
+    Case("rev", (comp(3, 2),), {"dimensions": (0,)}),
+    Case("squeeze", (comp(1, 3),), {"dimensions": (0,)}),
     # indexing
     Case("slice", (comp(7),), {"start_indices": (1,), "limit_indices": (7,), "strides": (3,)}),
     Case("slice", (signed(4, 3),), {"start_indices": (2, 1), "limit_indices": (2, 2), "strides": (1, 1)}),
     Case("dynamic_slice", (signed(5), np.int32(-3)), {"slice_sizes": (2,)}),
+    Case("dynamic_slice", (comp(5, 2), np.int32(1), np.int32(0)), {"slice_sizes": (2, 1)}),
     Case("dynamic_update_slice", (comp(5), comp(2), np.int32(-9)), {}),
     Case(
         "gather",
@@ -129,7 +137,7 @@ CORNERS: list[Case] = [
             (comp(5), ints(0, 4, 2).reshape(3, 1), comp(3)),
             scatter_params(ScatterDimensionNumbers((), (0,), (0,)), GatherScatterMode.FILL_OR_DROP, True),
         )
-        for name in SCATTERS[:4]
+        for name in SCATTERS
     ],
     Case(
         "scatter_mul",
@@ -139,10 +147,10 @@ CORNERS: list[Case] = [
     # reductions
     *[Case(name, (np.zeros((0, 3)),), {"axes": (0,)}) for name in ("reduce_sum", "reduce_prod")],
     *[Case(name, (np.zeros((0, 3)),), {"axes": (1,)}) for name in ("reduce_max", "reduce_min")],
-    Case("reduce_prod", (comp(3, 2),), {"axes": (0,)}),
+    *[Case(name, (comp(3, 2),), {"axes": (0,)}) for name in ("reduce_prod", "reduce_max", "reduce_min")],
     Case("reduce_prod", (np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]]),), {"axes": (0, 1)}),
     *[Case(name, (signed(3, 1),), {"axis": axis, "reverse": False}) for name in CUMULATIVE for axis in (0, 1)],
-    *[Case(name, (comp(3, 2),), {"axis": 0, "reverse": True}) for name in CUMULATIVE[:2]],
+    *[Case(name, (comp(3, 2),), {"axis": 0, "reverse": True}) for name in CUMULATIVE[:4]],
     *[Case(name, (np.zeros((0, 2)),), {"axis": 0, "reverse": False}) for name in CUMULATIVE],
     Case("cumprod", (np.array([[0.0, 2.0], [3.0, 0.0], [0.0, 1.0]]),), {"axis": 0, "reverse": True}),
     Case(
@@ -151,6 +159,7 @@ CORNERS: list[Case] = [
         {"dimension": 0, "is_stable": True, "num_keys": 2},
     ),
     Case("sort", (signed(3, 4), signed(3, 4)), {"dimension": 0, "is_stable": True, "num_keys": 1}),
+    Case("sort", (comp(4),), {"dimension": 0, "is_stable": True, "num_keys": 1}),
     Case("top_k", (signed(2, 3, 4),), {"k": 4}),
     Case("top_k", (signed(3),), {"k": 0}),
     # contraction
@@ -204,6 +213,17 @@ CORNERS: list[Case] = [
         )
         for name in ("reduce_window_sum", "reduce_window_max", "reduce_window_min")
     ],
+    Case(
+        "reduce_window_sum",
+        (comp(5),),
+        {
+            "window_dimensions": (3,),
+            "window_strides": (2,),
+            "padding": ((1, 1),),
+            "base_dilation": (1,),
+            "window_dilation": (1,),
+        },
+    ),
     # linear algebra
     Case("cholesky", (hermitian(3),), {}, tolerance=1e-5),
     Case("cholesky", (np.stack([spd(2), spd(2)]),), {}, tolerance=1e-5),
