@@ -25,6 +25,7 @@ bench: $(VENV)/.installed
 	$(PY) -m pip install --quiet -e '.[bench]'
 	$(PY) -m tests.benchmarks.eager
 	$(PY) -m tests.benchmarks.loop
+	$(PY) -m tests.benchmarks.control_flow
 
 mutation: $(VENV)/.installed
 	$(PY) -m tests.mutation.run
