@@ -172,7 +172,7 @@ class _Call:
         count = traced.out_tree.num_leaves
         rows = []
         for block in blocks[:count]:
-            trees = unflatten_each(self.structures, block)
+            trees = unflatten_each(self.structures, [_finished(x) for x in block])
             rows.append(trees[0] if self.single else tuple(trees))
         jacobian_tree = tree_unflatten(traced.out_tree, rows)
         if not self.has_aux:
