@@ -53,10 +53,20 @@ def _jvp_abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, active: Flags, result
     return _tangent_avals(jaxpr.out_avals, results)
 
 
+def _pair(jaxpr: ClosedJaxpr, moving: Flags, given: Flags) -> ClosedJaxpr:
+    """G(x, dx) = (J(x), dJ(x) . dx), with the tangents of the results flagged by `given` only."""
+    pushed, found = jvp_jaxpr(jaxpr, moving, given)
+    extra = [flag and not asked for flag, asked in zip(found, given, strict=True)]
+    if not any(extra):
+        return pushed
+    whole, keep = pushed.jaxpr, [True] * len(found) + [not flag for flag in chosen(extra, found)]
+    return ClosedJaxpr(whole.replace(outvars=chosen(whole.outvars, keep)), pushed.consts)
+
+
 @lru_cache(maxsize=256)
 def _tangent_program(jaxpr: ClosedJaxpr, active: Flags, results: Flags) -> ClosedJaxpr:
     """(x, dx) -> dJ(x) . dx as a plain program."""
-    pushed, _ = jvp_jaxpr(jaxpr, active, results)
+    pushed = _pair(jaxpr, active, results)
     avals = _tangent_avals(jaxpr.out_avals, results)
 
     def tangents(*args: Any) -> list[Any]:
@@ -165,16 +175,6 @@ def _vjp_evaluate(*args: Any, jaxpr: ClosedJaxpr, wanted: Flags, given: Flags) -
     return [with_zeros(c, aval) for c, aval in zip(found, chosen(jaxpr.in_avals, wanted), strict=True)]
 
 
-def _second(jaxpr: ClosedJaxpr, moving: Flags, given: Flags) -> ClosedJaxpr:
-    """G(x, dx) = (J(x), dJ(x) . dx), with the tangents of the results flagged by `given`."""
-    pushed, found = jvp_jaxpr(jaxpr, moving, given)
-    extra = [flag and not asked for flag, asked in zip(found, given, strict=True)]
-    if not any(extra):
-        return pushed
-    whole, keep = pushed.jaxpr, [True] * len(found) + [not flag for flag in chosen(extra, found)]
-    return ClosedJaxpr(whole.replace(outvars=chosen(whole.outvars, keep)), pushed.consts)
-
-
 def _vjp_jvp(
     primals: Sequence[Any], tangents: Sequence[Any], *, jaxpr: ClosedJaxpr, wanted: Flags, given: Flags
 ) -> tuple[list[Any], list[Any]]:
@@ -275,7 +275,7 @@ def _second_abstract(
 @lru_cache(maxsize=256)
 def _second_program(jaxpr: ClosedJaxpr, wanted: Flags, given: Flags, moving: Flags, given_ts: Flags) -> ClosedJaxpr:
     """(x, ct, dx, dct) -> the x-part of the pullback of G at (x, dx) with cotangents (dct, ct)."""
-    pair = _second(jaxpr, moving, given)
+    pair = _pair(jaxpr, moving, given)
     ct_avals, x_t_avals = _tangent_avals(jaxpr.out_avals, given), _tangent_avals(jaxpr.in_avals, moving)
     num_primals, num_cts, num_x_ts = len(wanted), sum(given), sum(moving)
 
@@ -315,7 +315,7 @@ def _second_transpose(
         *x,
         *directions,
         *cts,
-        jaxpr=_second(jaxpr, along, given),
+        jaxpr=_pair(jaxpr, along, given),
         wanted=(*moving, *(False,) * len(directions)),
         given=((False,) * len(given) + (True,) * len(cts)),
     )

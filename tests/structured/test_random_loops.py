@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import minijax as mj
 import minijax.numpy as mnp
-from minijax.ir import check_jaxpr
+from minijax.interpreters.eval import eval_closed
+from minijax.ir import check_jaxpr, parse
+from minijax.ir.passes.cse import cse
+from minijax.ir.passes.dce import dce, dce_jaxpr
+from minijax.ir.passes.fold_constants import fold_constants
+from minijax.ir.passes.inline_calls import inline_calls
+from minijax.ir.passes.lift_guards import lift_guards
+from minijax.ir.passes.rewrite import rewrite
 from tests.structured.random_loops import plain, programs, run, structured
 
 COUNT = int(os.environ.get("MINIJAX_RANDOM_PROGRAMS", "20"))
@@ -111,3 +118,35 @@ def test_programs_are_well_formed(program, size):
     for g in (f, mj.grad(f), lambda *x: mj.jvp(f, x, x), mj.jacfwd(mj.grad(f))):
         check_jaxpr(mj.make_jaxpr(g)(*x))
     check_jaxpr(mj.make_jaxpr(mj.vmap(mj.grad(f), in_axes=(None, 0)))(w, mnp.stack([s, s])))
+
+
+@thorough
+@given(programs(2), sizes)
+def test_passes_and_text_keep_the_meaning(program, size):
+    f, _ = losses(program)
+    w, s = x = point(size)
+    for g in (f, mj.grad(f, (0, 1)), lambda *x: mj.jvp(f, x, x)):
+        closed = mj.make_jaxpr(g)(*x)
+        expected = eval_closed(closed, w, s)
+        for function in (dce, cse, fold_constants, inline_calls, lift_guards, rewrite):
+            changed = function(closed)
+            check_jaxpr(changed)
+            same(eval_closed(changed, w, s), expected)
+        if not closed.consts:
+            same(eval_closed(parse(str(closed)), w, s), expected)
+
+
+@thorough
+@given(programs(2), sizes, st.data())
+def test_dead_results_of_loops_are_dropped(program, size, data):
+    def both(w, s):
+        u, v = run(program, mnp.sin(w) + s, w * 0.7, w, structured)
+        return (*mj.jvp(lambda w: run(program, mnp.sin(w) + s, w, w, structured), (w,), (w,))[1], u, v)
+
+    closed = mj.make_jaxpr(both)(*point(size))
+    used = data.draw(st.lists(st.booleans(), min_size=4, max_size=4))
+    reduced, reads = dce_jaxpr(closed, used)
+    check_jaxpr(reduced)
+    args = [x for x, flag in zip(point(size), reads, strict=True) if flag]
+    expected = [x for x, flag in zip(eval_closed(closed, *point(size)), used, strict=True) if flag]
+    same(eval_closed(reduced, *args), expected)
