@@ -134,6 +134,6 @@ linear_call = Primitive(
     batch=_batch,
     params={"jaxpr": ClosedJaxpr, "transpose": object, "num_residuals": int, "name": str},
     multiple_results=True,
-    doc="""A call of a function that is linear in its last operands. d f(r, x) = f(r, dx) + (d_r f)(r, x) dr; the
+    doc="""A call of a function that is linear in its last operands; results as those of the function. d f(r, x) = f(r, dx) + (d_r f)(r, x) dr; the
     cotangents of x are transpose(r, ct).""",
 )
