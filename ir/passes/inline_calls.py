@@ -17,13 +17,19 @@ from ..walk import map_sub_jaxprs, resolved, with_operands
 __all__ = ["inline_calls"]
 
 
-def inline_calls(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """`closed` with every `jit` equation replaced by its body."""
-    return _Inliner().program(closed)
+def inline_calls(closed: ClosedJaxpr, names: Sequence[str] = ("jit",)) -> ClosedJaxpr:
+    """`closed` with calls replaced by their bodies.
+
+    Args:
+        closed: the program.
+        names: of the primitives that are calls: `jit` always; to the compiler, custom rules and checkpoints too.
+    """
+    return _Inliner(names).program(closed)
 
 
 class _Inliner:
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
         self.bodies: dict[int, tuple[ClosedJaxpr, ClosedJaxpr]] = {}  # the originals too: they keep their ids
 
     def program(self, closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -39,7 +45,7 @@ class _Inliner:
         caller = _Caller(closed)
         for eqn in jaxpr.eqns:
             new = with_operands(map_sub_jaxprs(eqn, self.program), caller.read(eqn.invars))
-            if _can_inline(new):
+            if new.primitive.name in self.names and _can_inline(new):
                 outs = caller.paste(new.params["jaxpr"], new.invars)
                 caller.mapping.update(zip(new.outvars, outs, strict=True))
             else:
@@ -50,8 +56,6 @@ class _Inliner:
 
 
 def _can_inline(eqn: Eqn) -> bool:
-    if eqn.primitive.name != "jit":
-        return False
     return all(x.aval is aval for x, aval in zip(eqn.invars, eqn.params["jaxpr"].in_avals, strict=True))
 
 

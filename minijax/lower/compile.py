@@ -1,0 +1,83 @@
+"""compile: a closed Jaxpr as a fast function of NumPy values.
+
+In: a ClosedJaxpr. Out: a `Program`. Passes, fusion (`fuse.py`), machine code (`emit_llvm.py`, `native.py`), a driver. What
+cannot be fused is called; a kernel that cannot be compiled leaves the program to its primitives' NumPy rules, with one
+warning that holds a reproducer.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import teach
+from ..ir import ClosedJaxpr
+from ..ir.passes import apply
+from ..ir.passes.cse import cse
+from ..ir.passes.dce import dce
+from ..ir.passes.fold_constants import fold_constants
+from ..ir.passes.inline_calls import inline_calls
+from ..ir.passes.lift_guards import lift_guards
+from ..ir.passes.rewrite import rewrite
+from .driver import driver
+from .fuse import Call, Step, plan
+
+__all__ = ["Program", "compile_program", "optimised"]
+
+_INLINED = ("jit", "custom_jvp_call", "custom_vjp_call", "checkpoint")  # to evaluate them is to evaluate their bodies
+
+
+class Program:
+    """A compiled program.
+
+    Attributes:
+        closed: the optimised Jaxpr.
+        steps: kernels and calls, in order.
+        run: `(*values) -> tuple of values`, NumPy in and out.
+    """
+
+    __slots__ = ("closed", "run", "steps")
+
+    def __init__(self, closed: ClosedJaxpr, steps: Sequence[Step], run: Callable[..., tuple[Any, ...]]) -> None:
+        self.closed = closed
+        self.steps = steps
+        self.run = run
+
+
+def optimised(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """The program after all passes: the same inputs, outputs and numbers."""
+    closed = apply("inline_calls", inline_calls, closed, _INLINED)
+    closed = apply("rewrite", rewrite, closed)
+    closed = apply("fold_constants", fold_constants, closed)
+    closed = apply("cse", cse, closed)
+    closed = apply("dce", dce, closed)
+    return apply("lift_guards", lift_guards, closed)
+
+
+def compile_program(closed: ClosedJaxpr) -> Program:
+    """Compile a program.
+
+    Args:
+        closed: the program; its constants are arrays.
+
+    Returns:
+        The compiled program.
+    """
+    closed = optimised(closed)
+    steps = plan(closed)
+    try:
+        run = driver(closed, steps)
+    except Exception as error:  # LLVM's errors have many types; the program must run
+        warnings.warn(
+            teach(
+                f"a kernel could not be compiled: {type(error).__name__}: {str(error)[:300]}",
+                why="this program is evaluated by NumPy instead; the results are the same, only slower",
+                do="please report it with this program:\n" + str(closed),
+            ),
+            UserWarning,
+            stacklevel=2,
+        )
+        steps = [Call(eqn, tuple(eqn.outvars)) for eqn in closed.eqns]
+        run = driver(closed, steps)
+    return Program(closed, steps, run)

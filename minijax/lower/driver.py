@@ -1,0 +1,199 @@
+"""The driver: a program's steps as one straight-line Python function, generated.
+
+In: steps, a workspace, compiled kernels. Out: a function of NumPy values. Neighbouring kernels are one native call;
+between them stand the equations that NumPy, OpenBLAS or LAPACK compute. Results and what calls read are fresh arrays; the
+rest lies in a workspace that the program keeps (one for every thread that is inside).
+
+Names in the generated text are generated; what it refers to is passed in, never printed into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..array import Array
+from ..ir import Atom, ClosedJaxpr, Literal, Var, state
+from ..ir.primitive import Primitive
+from . import native
+from .buffers import Workspace, plan_workspace
+from .emit_llvm import emit_kernel
+from .fuse import Call, Fused, Step
+
+__all__ = ["driver"]
+
+_LONG = 20_000  # elements from which it pays to let other threads run
+
+
+def driver(closed: ClosedJaxpr, steps: Sequence[Step]) -> Callable[..., tuple[Any, ...]]:
+    """The function `(*inputs) -> tuple of results` on NumPy values."""
+    return _Driver(closed, steps).function()
+
+
+class _Driver:
+    def __init__(self, closed: ClosedJaxpr, steps: Sequence[Step]) -> None:
+        self.closed = closed
+        self.steps = steps
+        self.scope: dict[str, Any] = {}
+        self.names: dict[Var, str] = {}
+        self.body: list[str] = []
+        self.workspace: Workspace = plan_workspace(steps, closed.jaxpr.outvars)
+        self.last = self._last_uses()
+
+    def _last_uses(self) -> dict[Var, int]:
+        last: dict[Var, int] = {}
+        for number, step in enumerate(self.steps):
+            atoms = step.eqn.invars if type(step) is Call else step.variables
+            last.update({x: number for x in atoms if type(x) is Var})
+            if type(step) is Call:
+                last.update({x: number for x in step.outs if x is not None})
+        for atom in self.closed.jaxpr.outvars:
+            if type(atom) is Var:
+                last[atom] = len(self.steps)
+        return last
+
+    def constant(self, value: Any) -> str:
+        name = f"c{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def read(self, atom: Atom) -> str:
+        return self.constant(atom.value) if type(atom) is Literal else self.names[atom]  # type: ignore[index]
+
+    def function(self) -> Callable[..., tuple[Any, ...]]:
+        jaxpr = self.closed.jaxpr
+        for var, const in zip(jaxpr.constvars, self.closed.consts, strict=True):
+            self.names[var] = self.constant(getattr(const, "_value", const))
+        inputs = []
+        for i, var in enumerate(jaxpr.invars):
+            inputs.append(f"x{i}")
+            self.names[var] = f"x{i}"
+        fused = [step for step in self.steps if type(step) is Fused]
+        emitted = [emit_kernel(step.kernel) for step in fused]
+        addresses = native.compiled(emitted)
+        kernels = {id(step): pair for step, pair in zip(fused, zip(emitted, addresses, strict=True), strict=True)}
+        if any(type(step) is Call and not step.eqn.primitive.takes_arrays for step in self.steps):
+            self.scope["state"] = state
+            self.body.append("    quietly = state.context.run")
+        if self.workspace.size:
+            self.scope["spare"] = []
+            self.body.append(f"    w = spare.pop() if spare else {self.constant(self._new_workspace)}()")
+        number = 0
+        while number < len(self.steps):
+            step = self.steps[number]
+            if type(step) is Call:
+                self.call(step)
+                number += 1
+            else:
+                end = number
+                while end < len(self.steps) and type(self.steps[end]) is Fused:
+                    end += 1
+                self.segment(self.steps[number:end], kernels)  # type: ignore[arg-type]
+                number = end
+            self.free(number)
+        if self.workspace.size:
+            self.body.append("    spare.append(w)")
+        results = "".join(f"{self.read(atom)}, " for atom in jaxpr.outvars)
+        text = "\n".join([f"def run({', '.join(inputs)}):", *self.body, f"    return ({results})"])
+        exec(compile(text, "<minijax program>", "exec"), self.scope)
+        return self.scope["run"]  # type: ignore[no-any-return]
+
+    def _new_workspace(self) -> np.ndarray:
+        return np.empty(self.workspace.size, np.uint8)
+
+    def free(self, done: int) -> None:
+        """Let go of arrays that no step from `done` on reads."""
+        dead = [var for var, last in self.last.items() if last < done and self.names.get(var, "").startswith("v")]
+        if dead:
+            self.body.append(f"    del {', '.join(self.names[var] for var in dead)}")
+        for var in dead:
+            del self.last[var]
+
+    def new_name(self, var: Var) -> str:
+        return self.names.setdefault(var, f"v{len(self.names)}")
+
+    def call(self, step: Call) -> None:
+        primitive: Primitive = step.eqn.primitive
+        params = [f"{key}={self.constant(value)}" for key, value in step.eqn.params.items()]
+        if primitive.takes_arrays:
+            operands = [f"{self.constant(_wrapped(x))}({self.read(x)})" for x in step.eqn.invars]
+            call = f"{self.constant(primitive.evaluate)}({', '.join([*operands, *params])})"
+            call = f"{self.constant(_unwrapped)}({call})"
+            many = True
+        else:
+            operands = [self.read(x) for x in step.eqn.invars]
+            call = f"quietly({', '.join([self.constant(primitive.evaluate), *operands, *params])})"
+            many = primitive.multiple_results
+        targets = [self.new_name(var) if var is not None else "_" for var in step.outs]
+        if targets:
+            self.body.append(f"    {', '.join(targets)}{',' if many else ''} = {call}")
+        else:
+            self.body.append(f"    {call}")
+
+    def segment(self, steps: Sequence[Fused], kernels: dict[int, Any]) -> None:
+        """Kernels that run one after the other without leaving native code."""
+        slots: dict[Any, int] = {}
+        pieces: list[Var] = []
+        for step in steps:
+            for var in step.variables:
+                if var in self.workspace.places:
+                    if var not in pieces:
+                        pieces.append(var)
+                elif var not in slots:
+                    slots[var] = len(slots)
+                    if var not in self.names:
+                        shape, dtype = self.constant(var.aval.shape), self.constant(var.aval.dtype)
+                        self.scope["empty"] = np.empty
+                        self.body.append(f"    {self.new_name(var)} = empty({shape}, {dtype})")
+        arguments = [self.names[var] for var in slots]
+        if pieces:
+            arguments.append("w")
+            base = len(slots)
+            slots["w"] = base
+        count = len(slots)
+        derived = []
+        for var in pieces:
+            slots[var] = len(slots)
+            derived.append((slots[var], base, self.workspace.places[var]))
+        calls, work = [], 0
+        for step in steps:
+            emitted, address = kernels[id(step)]
+            calls.append((address, [slots[var] for var in step.variables], emitted.numbers))
+            work += sum(_points(step))
+        code = native.program(count, len(slots), derived, calls, frees_lock=work > _LONG)
+        enter, again = self.constant(native.enter(code)), self.constant(_again)
+        listed = ", ".join(arguments)
+        self.body.append(f"    if {enter}({listed}): {again}({enter}, {listed})")
+
+
+def _points(step: Fused) -> list[int]:
+    """How many points the nests of a kernel have."""
+    out = []
+    for stage in step.kernel.stages:
+        size = 1
+        for n in (*step.kernel.rows, *stage.extents):
+            size *= n
+        out.append(size)
+    return out
+
+
+def _again(enter: Callable[..., int], *arrays: Any) -> None:
+    """Call native code with copies of the arrays that are not contiguous."""
+    whole = [
+        np.array(x, order="C") if type(x) is np.ndarray and not (x.flags.c_contiguous and x.flags.aligned) else x
+        for x in arrays
+    ]
+    status = enter(*whole)
+    if status:
+        raise RuntimeError(f"native program refused its arguments (status {status}): {[type(x) for x in whole]}")
+
+
+def _wrapped(atom: Atom) -> Callable[[Any], Array]:
+    aval = atom.aval
+    return lambda value: Array(value, aval)
+
+
+def _unwrapped(outs: Sequence[Any]) -> list[Any]:
+    return [x._value if type(x) is Array else x for x in outs]

@@ -1,0 +1,267 @@
+"""The loop-nest IR: what a fused kernel is, as plain immutable data.
+
+    Kernel(rows, stages, buffers)
+      Stage(extents, roots)                        loops over rows + extents, one after the other inside the rows
+        Store(buffer, index, value)                buffer[index] = value
+        Reduce(op, buffer, index, axes, value)     buffer[index] = op over the loops `axes` of value
+          value: Load | Const | Position | Apply
+
+Every index is *affine* in the loop counters: a constant and one coefficient per loop. Reshapes, transposes, slices and
+broadcasts are therefore no operations at all, only coefficients, and fusing, collapsing loops and shrinking buffers
+are arithmetic on them (Feautrier 1991; the same restriction as a polyhedral compiler's). What depends on data (gather,
+dynamic slices) adds a scalar expression to the affine part.
+
+`emit_llvm` and `emit_python` read this and nothing else. Numbers that come from shapes and are larger than `STATIC`
+become run-time parameters of the kernel, so that kernels for other shapes are the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "STATIC",
+    "Affine",
+    "Apply",
+    "Buffer",
+    "Const",
+    "Kernel",
+    "Load",
+    "Position",
+    "Reduce",
+    "Root",
+    "Stage",
+    "Store",
+    "Value",
+    "accesses",
+    "collapsed",
+    "mapped",
+]
+
+STATIC = 8  # extents and coefficients up to here are written into the code: LLVM unrolls such loops
+
+
+class Affine(NamedTuple):
+    """`offset + sum(coefficient * counter)`: one coefficient per loop, outermost first."""
+
+    offset: int
+    coefficients: tuple[int, ...]
+
+    def plus(self, other: Affine) -> Affine:
+        """The sum."""
+        return Affine(
+            self.offset + other.offset,
+            tuple([a + b for a, b in zip(self.coefficients, other.coefficients, strict=True)]),
+        )
+
+    def times(self, factor: int) -> Affine:
+        """The multiple."""
+        return Affine(self.offset * factor, tuple([c * factor for c in self.coefficients]))
+
+    def shifted(self, offset: int) -> Affine:
+        """`offset` further."""
+        return Affine(self.offset + offset, self.coefficients)
+
+
+class Load(NamedTuple):
+    """The element of a buffer at an index; `dynamic`, where given, is an integer expression added to it."""
+
+    buffer: int
+    index: Affine
+    dtype: np.dtype
+    dynamic: Any = None
+
+
+class Const(NamedTuple):
+    """A literal: the bytes of a scalar, so that -0.0 and nan are what they are."""
+
+    data: bytes
+    dtype: np.dtype
+
+    @property
+    def value(self) -> Any:
+        """The NumPy scalar."""
+        return np.frombuffer(self.data, self.dtype)[0]
+
+
+class Position(NamedTuple):
+    """An index as a value (iota)."""
+
+    index: Affine
+    dtype: np.dtype
+
+
+class Apply(NamedTuple):
+    """A scalar operation of `scalars.py` on values; `params` are (name, value) pairs."""
+
+    op: str
+    args: tuple[Any, ...]
+    dtype: np.dtype
+    params: tuple[tuple[str, Any], ...] = ()
+
+
+Value = Load | Const | Position | Apply
+
+
+class Store(NamedTuple):
+    """`buffer[index] = value` at every point of the loops; `dynamic` as in `Load`."""
+
+    buffer: int
+    index: Affine
+    value: Value
+
+
+class Reduce(NamedTuple):
+    """`buffer[index]` becomes `op` (add, mul, max, min, and, or, xor) of `value` over the loops `axes`."""
+
+    op: str
+    buffer: int
+    index: Affine
+    axes: tuple[int, ...]
+    value: Value
+
+
+Root = Store | Reduce
+
+
+class Stage(NamedTuple):
+    """One nest: loops over `extents` (inside the kernel's rows) that compute `roots`."""
+
+    extents: tuple[int, ...]
+    roots: tuple[Root, ...]
+
+
+class Buffer(NamedTuple):
+    """A piece of memory that a kernel reads or writes: elements of `dtype`, row-major."""
+
+    dtype: np.dtype
+    written: bool
+
+
+class Kernel(NamedTuple):
+    """Loops over `rows`, and inside them the stages. Index coefficients count the rows first."""
+
+    rows: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    buffers: tuple[Buffer, ...]
+
+
+def mapped(value: Value, f: Callable[[Value], Value | None], memo: dict[int, Any]) -> Value:
+    """`value` with `f` applied to every part, operands first; None from `f` keeps a part.
+
+    Args:
+        value: the expression; shared parts stay shared.
+        f: gets a part whose operands have been mapped.
+        memo: results by identity of the original, kept by the caller across calls.
+    """
+    found = memo.get(id(value))
+    if found is not None:
+        return found[1]  # type: ignore[no-any-return]
+    new: Value = value
+    if type(value) is Apply:
+        args = tuple([mapped(x, f, memo) for x in value.args])
+        if any(a is not b for a, b in zip(args, value.args, strict=True)):
+            new = value._replace(args=args)
+    elif type(value) is Load and value.dynamic is not None:
+        dynamic = mapped(value.dynamic, f, memo)
+        if dynamic is not value.dynamic:
+            new = value._replace(dynamic=dynamic)
+    changed = f(new)
+    new = new if changed is None else changed
+    memo[id(value)] = (value, new)
+    return new
+
+
+def parts(root: Root) -> Iterator[Value]:
+    """Every distinct part of the value of a root, operands before what they are used in."""
+    seen: set[int] = set()
+    work: list[tuple[Value, bool]] = [(root.value, False)]
+    while work:
+        value, done = work.pop()
+        if done:
+            yield value
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        work.append((value, True))
+        if type(value) is Apply:
+            work.extend((x, False) for x in reversed(value.args))
+        elif type(value) is Load and value.dynamic is not None:
+            work.append((value.dynamic, False))
+
+
+def accesses(stage: Stage) -> Iterator[Affine]:
+    """Every affine index in a stage."""
+    for root in stage.roots:
+        yield root.index
+        for value in parts(root):
+            if type(value) is Load or type(value) is Position:
+                yield value.index
+
+
+def collapsed(stage: Stage) -> Stage:
+    """The same nest with as few loops as possible (a stage without rows).
+
+    Loops of one step go; neighbouring loops become one where every index runs through both as through one.
+    """
+    extents = list(stage.extents)
+    groups = [[axis] for axis, extent in enumerate(extents) if extent != 1]
+    indices = list(accesses(stage))
+    reduced = [set(root.axes) if type(root) is Reduce else set() for root in stage.roots]
+
+    def joins(outer: int, inner: int) -> bool:
+        if any((outer in axes) != (inner in axes) for axes in reduced):
+            return False
+        n = extents[inner]
+        return all(i.coefficients[outer] == i.coefficients[inner] * n for i in indices)
+
+    merged: list[list[int]] = []
+    for group in groups:
+        if merged and joins(merged[-1][-1], group[0]):
+            merged[-1].append(group[0])
+        else:
+            merged.append(group)
+    if len(merged) == len(extents):
+        return stage
+
+    def reindexed(index: Affine) -> Affine:
+        return Affine(index.offset, tuple([index.coefficients[group[-1]] for group in merged]))
+
+    def axes_of(axes: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([place for place, group in enumerate(merged) if group[0] in axes])
+
+    return _reindexed(stage, tuple([_product(extents, group) for group in merged]), reindexed, axes_of)
+
+
+def _product(extents: list[int], group: list[int]) -> int:
+    size = 1
+    for axis in group:
+        size *= extents[axis]
+    return size
+
+
+def _reindexed(
+    stage: Stage,
+    extents: tuple[int, ...],
+    reindexed: Callable[[Affine], Affine],
+    axes_of: Callable[[tuple[int, ...]], tuple[int, ...]],
+) -> Stage:
+    memo: dict[int, Any] = {}
+
+    def part(value: Value) -> Value | None:
+        if type(value) is Load or type(value) is Position:
+            return value._replace(index=reindexed(value.index))
+        return None
+
+    roots: list[Root] = []
+    for root in stage.roots:
+        value = mapped(root.value, part, memo)
+        if type(root) is Reduce:
+            roots.append(Reduce(root.op, root.buffer, reindexed(root.index), axes_of(root.axes), value))
+        else:
+            roots.append(Store(root.buffer, reindexed(root.index), value))
+    return Stage(extents, tuple(roots))
