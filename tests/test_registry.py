@@ -204,7 +204,11 @@ def test_jit_equals_eager_and_the_program_prints_parses_and_checks(case):
     f = lambda *xs: primitive.bind(*xs, **case.params)
     eager, compiled = f(*operands), mj.jit(f)(*operands)
     for a, b in zip(mj.tree.leaves(eager), mj.tree.leaves(compiled), strict=True):
-        np.testing.assert_array_equal(a, b)
+        if a.dtype.kind in "fc":  # a few units in the last place: other elementary functions, sums in another order
+            np.testing.assert_allclose(a, b, rtol=8 * np.finfo(a.dtype).eps, atol=np.finfo(a.dtype).tiny)
+        else:
+            np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
     jaxpr = mj.make_jaxpr(f)(*operands)
     check_jaxpr(jaxpr)
     assert str(parse(str(jaxpr))) == str(jaxpr)

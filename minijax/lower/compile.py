@@ -7,7 +7,9 @@ warning that holds a reproducer.
 
 from __future__ import annotations
 
+import threading
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +25,7 @@ from ..ir.passes.rewrite import rewrite
 from .driver import driver
 from .fuse import Call, Step, plan
 
-__all__ = ["Program", "compile_program", "optimised"]
+__all__ = ["Program", "compile_program", "compiled", "optimised"]
 
 _INLINED = ("jit", "custom_jvp_call", "custom_vjp_call", "checkpoint")  # to evaluate them is to evaluate their bodies
 
@@ -65,6 +67,7 @@ def compile_program(closed: ClosedJaxpr) -> Program:
         The compiled program.
     """
     closed = optimised(closed)
+    closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
     steps = plan(closed)
     try:
         run = driver(closed, steps)
@@ -81,3 +84,18 @@ def compile_program(closed: ClosedJaxpr) -> Program:
         steps = [Call(eqn, tuple(eqn.outvars)) for eqn in closed.eqns]
         run = driver(closed, steps)
     return Program(closed, steps, run)
+
+
+_programs: weakref.WeakKeyDictionary[ClosedJaxpr, Program] = weakref.WeakKeyDictionary()
+_lock = threading.RLock()
+
+
+def compiled(closed: ClosedJaxpr) -> Program:
+    """`compile_program`, once for each program object."""
+    found = _programs.get(closed)
+    if found is None:
+        with _lock:
+            found = _programs.get(closed)
+            if found is None:
+                found = _programs[closed] = compile_program(closed)
+    return found

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..array import Array
-from ..ir import Atom, ClosedJaxpr, Literal, Var, state
+from ..ir import Atom, ClosedJaxpr, Eqn, GuardMismatch, Literal, Var, guard, state
+from ..ir.guards import outcome_of
 from ..ir.primitive import Primitive
 from . import native
 from .buffers import Workspace, plan_workspace
@@ -116,6 +117,9 @@ class _Driver:
 
     def call(self, step: Call) -> None:
         primitive: Primitive = step.eqn.primitive
+        if primitive is guard:
+            self.guard(step.eqn)
+            return
         params = [f"{key}={self.constant(value)}" for key, value in step.eqn.params.items()]
         if primitive.takes_arrays:
             operands = [f"{self.constant(_wrapped(x))}({self.read(x)})" for x in step.eqn.invars]
@@ -131,6 +135,16 @@ class _Driver:
             self.body.append(f"    {', '.join(targets)}{',' if many else ''} = {call}")
         else:
             self.body.append(f"    {call}")
+
+    def guard(self, eqn: Eqn) -> None:
+        """Compare the outcome of a Python decision with the recorded one."""
+        kind, value = eqn.params["kind"], eqn.params["value"]
+        if kind == "value":  # a constant taken out of the program: nothing to compare
+            return
+        ask = {"bool": bool, "int": int}[kind]
+        found, expected = f"{self.constant(ask)}({self.read(eqn.invars[0])})", self.constant(value)
+        differs = f"{self.constant(_mismatch)}({kind!r}, {expected}, {self.read(eqn.invars[0])})"
+        self.body.append(f"    if {found} != {expected}: raise {differs}")
 
     def segment(self, steps: Sequence[Fused], kernels: dict[int, Any]) -> None:
         """Kernels that run one after the other without leaving native code."""
@@ -188,6 +202,10 @@ def _again(enter: Callable[..., int], *arrays: Any) -> None:
     status = enter(*whole)
     if status:
         raise RuntimeError(f"native program refused its arguments (status {status}): {[type(x) for x in whole]}")
+
+
+def _mismatch(kind: str, expected: Any, value: Any) -> GuardMismatch:
+    return GuardMismatch(kind, expected, outcome_of(kind, np.asarray(value)))
 
 
 def _wrapped(atom: Atom) -> Callable[[Any], Array]:

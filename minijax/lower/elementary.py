@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from . import vmath
+
 __all__ = ["support"]
 
+INLINE = 120  # instructions of all functions together up to which they are pasted into the loops
 _LIBM = {"pow": 2, "atan2": 2}
 
 
 def support(uses: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
     """(definitions, declarations by symbol) of elementary functions."""
-    lines, declares = [], {}
+    found = [use for use in uses if use[0] in vmath.FUNCTIONS]
+    inline = sum(vmath.cost(*use) for use in found) <= INLINE
+    part = vmath.emit(found, inline=inline)
+    vmath.register(part.externals)
+    lines, declares = [part.text, vmath.used_global(part.used)], dict(part.declares)
     for name, short in uses:
+        if name in vmath.FUNCTIONS:
+            continue
         t = "float" if short == "f32" else "double"
         libm = {"logistic": ""}.get(name, name) + ("f" if short == "f32" else "")
         arity = _LIBM.get(name, 1)

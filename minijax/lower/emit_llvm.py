@@ -25,7 +25,9 @@ from .scalars import SCALARS, Lines, Operation, constant, llvm_type, memory_type
 
 __all__ = ["CHUNK", "Emitted", "emit_kernel", "initial"]
 
-CHUNK = 2048  # elements that one float accumulator adds up before it is added to the total: rounding errors stay small
+CHUNK = (
+    2048  # elements that one float accumulator adds up before it is added to the total: rounding errors stay small
+)
 
 
 class Emitted(NamedTuple):
@@ -167,9 +169,7 @@ class _Writer:
                 all_counters.append(counter)
                 opened.append((k, extents[axis]))
         dtype = self.nest.buffers[root.buffer].dtype
-        self.write(
-            root.buffer, self.offset(root.index, all_counters, {}), constant(initial(root.op, dtype), dtype)
-        )
+        self.write(root.buffer, self.offset(root.index, all_counters, {}), constant(initial(root.op, dtype), dtype))
         for k, extent in reversed(opened):
             self.end_loop(k, self.number(extent))
 

@@ -100,7 +100,7 @@ def sort_of(eqn: Eqn) -> str:
     if word in REDUCTIONS:
         return "reduce" if eqn.params["axes"] else "scalar"
     if word in ("concatenate", "pad"):
-        return "place"
+        return "place" if eqn.outvars[0].aval.size else "call"  # nothing to place: nobody would make the array
     return "call"
 
 
@@ -340,7 +340,11 @@ class _Builder:
         offset = offset_of(kept, zero_of(shape))
         loops = [axis for axis, n in enumerate(full) if n != 1]
         reduced = tuple([place for place, axis in enumerate(loops) if axis in axes])
-        root: Root = Reduce(op, self.number(var), offset, reduced, value) if reduced else Store(self.number(var), offset, value)
+        root: Root = (
+            Reduce(op, self.number(var), offset, reduced, value)
+            if reduced
+            else Store(self.number(var), offset, value)
+        )
         self.place(position, var, shape, root)
 
     def placement(self, position: int, eqn: Eqn) -> None:

@@ -50,7 +50,7 @@ def _zero(index: Index, loops: int) -> Affine:
 
 
 def apart(index: Index, loops: int) -> list[Affine]:
-    """One affine index per axis."""
+    """One affine index per axis. Raises Unreachable."""
     out = []
     for sizes, linear in index:
         if len(sizes) == 1:
@@ -126,13 +126,20 @@ def _transpose(index: Index, shape: Sequence[int], loops: int, /, *, permutation
         if targets == list(range(targets[0], targets[0] + count)):
             placed.append((targets[0], group))
         else:
-            apart = apart((group,), loops)
-            placed += [(t, ((n,), a)) for t, n, a in zip(targets, group[0], apart, strict=True)]
+            axes = apart((group,), loops)
+            placed += [(t, ((n,), a)) for t, n, a in zip(targets, group[0], axes, strict=True)]
     return tuple([group for _, group in sorted(placed, key=lambda pair: pair[0])])
 
 
 def _slice(
-    index: Index, shape: Sequence[int], loops: int, /, *, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Any
+    index: Index,
+    shape: Sequence[int],
+    loops: int,
+    /,
+    *,
+    start_indices: Sequence[int],
+    limit_indices: Sequence[int],
+    strides: Any,
 ) -> Index:
     out: list[Group] = []
     axis = 0

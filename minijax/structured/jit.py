@@ -17,10 +17,10 @@ from ..interpreters.batch import batch_jaxpr
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.linearize import linearize_jaxpr
-from ..interpreters.straight_line import straight_line
 from ..interpreters.transpose import transpose_jaxpr
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, state
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero
 from ..ir.passes.dce import dce_jaxpr
+from ..lower import compiled
 from ._bodies import present
 
 __all__ = ["jit"]
@@ -31,10 +31,9 @@ def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, name: str) -> tuple[Shape
 
 
 def _evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
-    run = None if config.debugging else straight_line(jaxpr)
-    if run is None:
+    if config.debugging:
         return eval_closed(jaxpr, *args)
-    outs = state.context.run(run, *[raw(x) for x in args])
+    outs = compiled(jaxpr).run(*[raw(x) for x in args])
     return [Array(value, aval) for value, aval in zip(outs, jaxpr.out_avals, strict=True)]
 
 
