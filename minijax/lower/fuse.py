@@ -24,8 +24,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ir import Atom, ClosedJaxpr, Eqn, Literal, Var
-from .nests import Affine, Apply, Buffer, Const, Kernel, Load, Position, Reduce, Root, Stage, Store, Value, collapsed
-from .nests import mapped, parts
+from .nests import (
+    Affine,
+    Apply,
+    Buffer,
+    Const,
+    Kernel,
+    Load,
+    Position,
+    Reduce,
+    Root,
+    Stage,
+    Store,
+    Value,
+    collapsed,
+    mapped,
+    parts,
+)
 from .scalars import EXPENSIVE, NATIVE, SCALARS, word_of
 from .views import VIEWS, Index, Unreachable, apart, offset_of, whole
 

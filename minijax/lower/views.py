@@ -22,7 +22,7 @@ Group = tuple[tuple[int, ...], Affine]
 Index = tuple[Group, ...]
 
 
-class Unreachable(Exception):  # noqa: N818
+class Unreachable(Exception):
     """The element cannot be addressed through this operation without a division."""
 
 

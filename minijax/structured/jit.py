@@ -31,7 +31,7 @@ def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, name: str) -> tuple[Shape
 
 
 def _evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
-    if config.debugging:
+    if config.debugging or config.jax_disable_jit:
         return eval_closed(jaxpr, *args)
     outs = compiled(jaxpr).run(*[raw(x) for x in args])
     return [Array(value, aval) for value, aval in zip(outs, jaxpr.out_avals, strict=True)]

@@ -15,6 +15,7 @@ import numpy as np
 
 import minijax.ir as ir
 from minijax.array import wrap
+from minijax.config import disable_jit
 from minijax.interpreters.eval import eval_closed
 
 FLOAT, INT = np.dtype("float32"), np.dtype("int32")
@@ -32,8 +33,9 @@ class Program(NamedTuple):
     inputs: list[Any]
 
     def run(self, closed: ir.ClosedJaxpr | None = None) -> list[np.ndarray]:
-        """The results of `closed` (default: the program itself) at the inputs."""
-        results = eval_closed(closed or self.closed, *self.inputs)
+        """The results of `closed` (default: the program itself) at the inputs, by NumPy alone."""
+        with disable_jit():
+            results = eval_closed(closed or self.closed, *self.inputs)
         return [np.asarray(x.value if type(x) is ir.Literal else x) for x in results]
 
 

@@ -141,7 +141,7 @@ def _step(rng, values):
 
 
 def _other_shape(rng, x):
-    sizes = [n for n in x.shape]
+    sizes = list(x.shape)
     if rng.random() < 0.4 or not sizes:
         return (x.size,)
     if rng.random() < 0.5 and len(sizes) > 1:
