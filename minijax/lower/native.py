@@ -25,6 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from .elementary import support
+from .emit_llvm import Emitted
+
 __all__ = ["compiled", "enter", "program"]
 
 _HEADER = object.__basicsize__  # bytes before the first field of a Python object; the type is the last of them
@@ -237,7 +240,7 @@ def program(
 _addresses: dict[str, int] = {}
 
 
-def compiled(kernels: Sequence[Any]) -> list[int]:
+def compiled(kernels: Sequence[Emitted]) -> list[int]:
     """Addresses of kernels (`Emitted`); those not met before are compiled, in one module.
 
     Raises:
@@ -246,8 +249,6 @@ def compiled(kernels: Sequence[Any]) -> list[int]:
     with _lock:
         new = {k.definition: k for k in kernels if k.definition not in _addresses}
         if new:
-            from .elementary import support
-
             names = [f"minijax_kernel_{len(_addresses) + place}" for place in range(len(new))]
             declares: dict[str, str] = {}
             for kernel in new.values():
