@@ -21,6 +21,11 @@ __all__ = ["Kind", "Primitive", "all_primitives", "lookup"]
 
 _registry: dict[str, Primitive] = {}
 _CACHE_LIMIT = 4096
+_INSTEAD = {
+    "jvp": "wrap the function in minijax.custom_jvp, or use minijax.lax.stop_gradient on its argument",
+    "transpose": "linear_transpose is for linear functions; minijax.vjp linearizes any function first",
+    "batch": "use minijax.lax.map instead of vmap for this function",
+}
 
 
 class Kind(enum.Enum):
@@ -172,15 +177,15 @@ class Primitive:
     def missing(self, rule: str) -> MissingRuleError:
         """The error for a rule that this primitive does not have."""
         what = {"jvp": "Differentiation", "transpose": "Transposition", "batch": "Batching"}.get(rule, rule)
+        why = self.doc.strip().splitlines()[0] if self.doc else None
+        if rule == "transpose":
+            why = f"{self.name} is not linear in the operand whose cotangent is asked for"
         return MissingRuleError(
             teach(
                 f"{what} rule for {self.name!r} not implemented",
-                why=self.doc.strip().splitlines()[0] if self.doc else None,
-                do="wrap the function in minijax.custom_jvp, or use stop_gradient on its argument"
-                if rule in ("jvp", "transpose")
-                else "use minijax.lax.map instead of vmap for this function"
-                if rule == "batch"
-                else None,
+                at=tracing.describe(tracing.state.source),
+                why=why,
+                do=_INSTEAD.get(rule),
             )
         )
 

@@ -19,6 +19,7 @@ from . import (
     movement as movement,
     random_bits as random_bits,
     reductions as reductions,
+    scatter as scatter,
     slicing as slicing,
     sorting as sorting,
     special as special,

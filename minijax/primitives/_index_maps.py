@@ -20,6 +20,7 @@ import numpy as np
 from ..ir import ShapedArray
 
 __all__ = [
+    "batched_numbers",
     "GatherDimensionNumbers",
     "GatherScatterMode",
     "ScatterDimensionNumbers",
@@ -360,3 +361,20 @@ def _summed_rows(place: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
 
     ones = np.ones(len(rows), rows.dtype)
     return sparse.csc_array((ones, place, np.arange(len(rows) + 1)), shape=(count, len(rows))) @ rows
+
+
+def _shifted(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Axis numbers after a new axis in front."""
+    return tuple(d + 1 for d in axes)
+
+
+def batched_numbers(numbers: Any, indices_mapped: bool, operand_mapped: bool) -> Any:
+    """Dimension numbers with the batch axis in front of all that is mapped (and of the windows or rows)."""
+    windows, dropped, mapped, shared, rows = numbers
+    rows = _shifted(rows) if indices_mapped else rows
+    if operand_mapped:
+        dropped, mapped, shared = _shifted(dropped), _shifted(mapped), _shifted(shared)
+        if indices_mapped:
+            shared, rows = (0, *shared), (0, *rows)
+    windows = _shifted(windows) if indices_mapped else (0, *_shifted(windows))
+    return type(numbers)(windows, dropped, mapped, shared, rows)

@@ -22,6 +22,7 @@ __all__ = [
     "batch_in_front",
     "columns_scaled",
     "diagonal_mask",
+    "filled_like",
     "hermitian_from",
     "is_complex",
     "lapack",
@@ -111,18 +112,19 @@ def diagonal_mask(x: Any) -> Any:
     )
 
 
-def _full(x: Any, value: complex) -> Any:
+def filled_like(x: Any, value: complex) -> Any:
+    """`value` in the shape and dtype of `x`."""
     return p.broadcast_in_dim(like(x, value), shape=aval_like(x).shape, broadcast_dimensions=())
 
 
 def lower_part(x: Any, *, strict: bool = False) -> Any:
     """`x` with zeros above the diagonal (and on it)."""
-    return masked("strictly lower" if strict else "lower", x, x, _full(x, 0))
+    return masked("strictly lower" if strict else "lower", x, x, filled_like(x, 0))
 
 
 def upper_part(x: Any, *, strict: bool = False) -> Any:
     """`x` with zeros below the diagonal (and on it)."""
-    return masked("lower" if strict else "strictly lower", x, _full(x, 0), x)
+    return masked("lower" if strict else "strictly lower", x, filled_like(x, 0), x)
 
 
 def hermitian_from(x: Any, lower: bool) -> Any:

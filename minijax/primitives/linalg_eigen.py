@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import teach
 from ..ir import ShapedArray, aval_like
 from ._families import library_call
 from ._matrices import (
@@ -140,8 +141,12 @@ def _svd_jvp(primals: Any, tangents: Any, *, full_matrices: bool, compute_uv: bo
     m, n = aval_like(a).shape[-2:]
     if compute_uv and full_matrices and m != n:
         raise NotImplementedError(
-            "Singular value decomposition JVP not implemented for full matrices: the added singular vectors are "
-            "not determined by the matrix. Use full_matrices=False"
+            teach(
+                "Singular value decomposition JVP not implemented for full matrices: the matrix has shape "
+                f"{aval_like(a).shape} and full_matrices is True.",
+                why="the added singular vectors are any basis of what the others leave, not a function of the matrix",
+                do="svd(a, full_matrices=False); for the singular values alone, svd(a, compute_uv=False)",
+            )
         )
     s, u, vh = p.svd(a, full_matrices=False, compute_uv=True)
     v = adjoint(vh)

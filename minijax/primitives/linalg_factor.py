@@ -18,6 +18,7 @@ from ._matrices import (
     adjoint,
     batch_in_front,
     diagonal_mask,
+    filled_like,
     hermitian_from,
     is_complex,
     lapack,
@@ -154,6 +155,12 @@ def _columns(x: Any, start: int, stop: int) -> Any:
     return p.slice(x, start_indices=(*zeros, 0, start), limit_indices=(*batch, m, stop), strides=None)
 
 
+def _rows_from(x: Any, start: int) -> Any:
+    """The rows from `start` on."""
+    *batch, m, n = aval_like(x).shape
+    return p.slice(x, start_indices=(*(0,) * len(batch), start, 0), limit_indices=(*batch, m, n), strides=None)
+
+
 def _rows(x: Any, stop: int) -> Any:
     """The first `stop` rows."""
     *batch, m, n = aval_like(x).shape
@@ -253,13 +260,9 @@ def _qr_evaluate(a: np.ndarray, *, full_matrices: bool) -> tuple[np.ndarray, np.
 def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> Any:
     (a,), (t,) = primals, tangents
     m, n = aval_like(a).shape[-2:]
-    if full_matrices and m > n:
-        raise NotImplementedError(
-            "QR of a tall matrix with full matrices has no derivative: the added columns of Q are not determined "
-            "by it. Use mode='reduced'"
-        )
-    q, r = p.qr(a, full_matrices=full_matrices)
+    full_q, full_r = p.qr(a, full_matrices=full_matrices)
     k = min(m, n)
+    q, r = _columns(full_q, 0, k), _rows(full_r, k)
     scaled = _solve_triangle(_columns(r, 0, k), _columns(t, 0, k), left_side=False, lower=False)
     inner = matmul(adjoint(q), scaled)
     below = lower_part(inner, strict=True)
@@ -268,8 +271,26 @@ def _qr_jvp(primals: Any, tangents: Any, *, full_matrices: bool) -> Any:
         diagonal = p.mul(p.sub(inner, p.conj(inner)), like(inner, 0.5))
         turn = p.add(turn, masked("diagonal", inner, diagonal, p.sub(inner, inner)))
     dq = p.add(matmul(q, p.sub(turn, inner)), scaled)
-    dr = p.sub(matmul(adjoint(q), t), matmul(turn, r))
-    return [q, r], [dq, upper_part(dr)]
+    dr = upper_part(p.sub(matmul(adjoint(q), t), matmul(turn, r)))
+    if full_matrices and m > n:
+        dq = p.concatenate(dq, _added_columns(q, dq), dimension=len(dq.shape) - 1)
+        dr = p.pad(dr, like(dr, 0), padding_config=(*[(0, 0, 0)] * (len(dr.shape) - 2), (0, m - n, 0), (0, 0, 0)))
+    return [full_q, full_r], [dq, dr]
+
+
+def _added_columns(q: Any, dq: Any) -> Any:
+    """The tangent of the columns that complete a tall Q (..., m, n).
+
+    LAPACK multiplies n reflectors: Q = I - V T V^H with V (m, n). With E the first n columns of I and Z = V2 V1^-1, V split at
+    row n, the first n columns are E - V T V1^H and the added ones [0; I] + (first - E) Z^H, where Z = Q2 (Q1 - I)^-1 follows
+    from the first n columns alone (Roberts & Roberts 2024, arXiv 2409.13374).
+    """
+    n = aval_like(q).shape[-1]
+    reflected = p.sub(q, masked("diagonal", q, filled_like(q, 1), filled_like(q, 0)))
+    inverse = p.inv(_rows(reflected, n))
+    z = matmul(_rows_from(q, n), inverse)
+    dz = matmul(p.sub(_rows_from(dq, n), matmul(z, _rows(dq, n))), inverse)
+    return p.add(matmul(dq, adjoint(z)), matmul(reflected, adjoint(dz)))
 
 
 qr = library_call(
@@ -282,8 +303,8 @@ qr = library_call(
     multiple_results=True,
     doc="""a (..., m, n) to Q (..., m, k), R (..., k, n). With X = Q^H da R^-1 and W = tril(X, -1) - tril(X,
     -1)^H: dQ = da R^-1 + Q (W - X), dR = Q^H da - W R (Walter & Lehmann 2010, "Algorithmic differentiation
-    of linear algebra functions", section 3). Wide matrices: R^-1 of the leading square. nan where the
-    columns are dependent.""",
+    of linear algebra functions", section 3). Wide matrices: R^-1 of the leading square. The columns that
+    complete the Q of a tall matrix: see `_added_columns`. nan where the columns are dependent.""",
 )
 
 

@@ -136,9 +136,14 @@ def test_qr_multiplies_back_and_differentiates(shape, dtype):
     check(lambda a: p.qr(a, full_matrices=False), a)
 
 
-def test_complete_qr_of_a_tall_matrix_has_no_derivative():
-    with pytest.raises(NotImplementedError, match="full matrices"):
-        mj.jvp(lambda a: p.qr(a, full_matrices=True), (np.ones((3, 2)),), (np.ones((3, 2)),))
+@pytest.mark.parametrize("shape", [(3, 2), (4, 1), (2, 4, 2), (3, 3), (2, 3), (3, 0)])
+@DTYPES
+def test_complete_qr_multiplies_back_and_differentiates(shape, dtype):
+    a = normal(12, *shape, dtype=dtype)
+    q, r = arrays(p.qr(a, full_matrices=True))
+    assert q.shape[-2:] == (shape[-2], shape[-2])
+    np.testing.assert_allclose(q @ r, a, atol=1e-12)
+    check(lambda a: p.qr(a, full_matrices=True), a)
 
 
 @DTYPES
@@ -210,11 +215,17 @@ def test_singular_values_alone_have_the_same_derivative(dtype):
     check(lambda a: p.svd(a, full_matrices=True, compute_uv=False)[0], normal(6, 3, 4, dtype=dtype))
 
 
-def test_full_svd_of_a_wide_matrix_has_no_derivative():
-    with pytest.raises(
-        NotImplementedError, match="Singular value decomposition JVP not implemented for full matrices"
-    ):
-        mj.jvp(lambda a: p.svd(a, full_matrices=True, compute_uv=True), (np.ones((2, 3)),), (np.ones((2, 3)),))
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2)])
+def test_full_svd_of_a_matrix_that_is_not_square_has_no_derivative(shape):
+    f = lambda a: mj.numpy.linalg.svd(a, full_matrices=True)[0].sum()
+    with pytest.raises(NotImplementedError) as caught:
+        mj.grad(f)(np.ones(shape))
+    first, why, rewrite = str(caught.value).split("\n")
+    assert first.startswith("Singular value decomposition JVP not implemented for full matrices")
+    assert f"shape {shape}" in first
+    assert "not a function of the matrix" in why
+    assert "full_matrices=False" in rewrite
+    check(lambda a: p.svd(a, full_matrices=True, compute_uv=True)[1], normal(6, 3, 3))
 
 
 @DTYPES
