@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import string
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from .api.callbacks import debug_callback as callback
+import numpy as np
 
-__all__ = ["callback", "print"]
+from .api.callbacks import debug_callback as callback
+from .debugger import breakpoint as breakpoint
+from .ir import CALLBACK, ORDERED_CALLBACK, Effect
+from .ir.source import SourceRecorder
+
+__all__ = ["DebugEffect", "OrderedDebugEffect", "breakpoint", "callback", "log", "print"]
+
+DebugEffect: Effect = CALLBACK
+OrderedDebugEffect: Effect = ORDERED_CALLBACK
+
+_logger = logging.getLogger("minijax.debug")
 
 
 class _Check(string.Formatter):
@@ -35,25 +47,96 @@ class _Check(string.Formatter):
             )
 
 
-def print(fmt: str, *args: Any, ordered: bool = False, partitioned: bool = False, **kwargs: Any) -> None:
+def print(
+    fmt: str | None = None,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    skip_format_check: bool = False,
+    **kwargs: Any,
+) -> Any:
     """Print values of the program each time it runs.
 
     Args:
         fmt: text for `str.format`.
-        *args, **kwargs: arrays to put in.
-        ordered, partitioned: accepted for compatibility.
+        *args, **kwargs: arrays to put in (leaves that are no arrays are put in as they are).
+        ordered, partitioned: accepted: lines come in the order of the program.
+        skip_format_check: allow arguments without a place; without any place in the text, they are printed behind it.
 
     Raises:
         ValueError: an argument has no place in the text.
+        IndexError, KeyError: a place has no argument.
+
+    Note:
+        `print(ordered=True)` without a text returns a function that takes the text and the values. Arrays are shown
+        with the `numpy.printoptions` that hold where the call was traced.
 
     Example:
         >>> import minijax as mj
         >>> mj.debug.print("x = {x}", x=2)
         x = 2
     """
-    _Check().format(fmt, *args, **kwargs)
+    return _emit(_write, "debug.print", skip_format_check, fmt, args, kwargs)
+
+
+def log(
+    fmt: str | None = None,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    skip_format_check: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """As `print`, to the logger "minijax.debug" at level INFO; the record has the file and line of this call.
+
+    Args:
+        fmt, args, ordered, partitioned, skip_format_check, kwargs: see `print`.
+
+    Example:
+        >>> import minijax as mj
+        >>> mj.debug.log("x = {x}", x=2)
+    """
+    source = SourceRecorder().here(1)
+    file, line = ("(unknown file)", 0) if source is None else (source.file, source.line)
+
+    def handle(text: str) -> None:
+        if _logger.isEnabledFor(logging.INFO):
+            _logger.handle(_logger.makeRecord(_logger.name, logging.INFO, file, line, text, (), None))
+
+    return _emit(handle, "debug.log", skip_format_check, fmt, args, kwargs)
+
+
+def _emit(
+    emit: Callable[[str], None], name: str, skip_check: bool, fmt: str | None, args: Any, kwargs: Any
+) -> Callable[..., None] | None:
+    """Emit a formatted text whenever the program runs; without a text, return what takes it."""
+
+    def formatted(fmt: str, /, *args: Any, **kwargs: Any) -> None:
+        callback()(_shown(fmt, skip_check, args, kwargs, emit), *args, **kwargs)
+
+    if fmt is not None:
+        return formatted(fmt, *args, **kwargs)
+    if args or kwargs:
+        raise TypeError(f"{name} received unexpected arguments in the two-call form: {args=} {kwargs=}")
+    return formatted
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _shown(fmt: str, skip_check: bool, args: Any, kwargs: Any, emit: Callable[[str], None]) -> Callable[..., None]:
+    """The callback that formats values and hands the text to `emit`."""
+    if not skip_check:
+        _Check().format(fmt, *args, **kwargs)
+    has_places = any(field is not None for _, field, _, _ in string.Formatter().parse(fmt))
+    options = np.get_printoptions()
 
     def show(*values: Any, **named: Any) -> None:
-        sys.stdout.write(fmt.format(*values, **named) + "\n")
+        with np.printoptions(**options):
+            if has_places or not values:
+                emit(fmt.format(*values, **named))
+            else:
+                emit(" ".join((fmt, *map(str, values))))
 
-    callback(show, *args, ordered=ordered, **kwargs)
+    return show

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array import as_value
 from ..ir import ShapedArray
 from ..structured.callback import (
     debug_callback as debug_primitive,
@@ -26,18 +27,27 @@ __all__ = ["debug_callback", "io_callback", "pure_callback"]
 
 
 class _FlatCallback:
-    """A Python function on flat NumPy values."""
+    """A Python function on flat NumPy values; `fixed` leaves of its arguments, by position, are not values."""
 
-    __slots__ = ("__name__", "function", "in_tree", "out_tree")
+    __slots__ = ("__name__", "fixed", "function", "in_tree", "out_tree")
 
-    def __init__(self, function: Callable[..., Any], in_tree: PyTreeDef, out_tree: PyTreeDef | None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        in_tree: PyTreeDef,
+        out_tree: PyTreeDef | None,
+        fixed: dict[int, Any] | None = None,
+    ) -> None:
         self.function = function
         self.in_tree = in_tree
         self.out_tree = out_tree
+        self.fixed = fixed or {}
         self.__name__ = function_name(function)
 
     def __call__(self, *values: np.ndarray) -> list[Any]:
-        args, kwargs = tree_unflatten(self.in_tree, values)
+        given = iter(values)
+        leaves = [self.fixed[i] if i in self.fixed else next(given) for i in range(self.in_tree.num_leaves)]
+        args, kwargs = tree_unflatten(self.in_tree, leaves)
         result = self.function(*args, **kwargs)
         if self.out_tree is None:
             return []
@@ -55,7 +65,7 @@ def _result_types(tree: Any) -> tuple[tuple[ShapedArray, ...], PyTreeDef]:
     return tuple(abstract_leaf(x)[0].update(weak_type=False) for x in leaves), structure
 
 
-_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
+_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all", "legacy_vectorized")
 
 
 def pure_callback(
@@ -73,8 +83,9 @@ def pure_callback(
         result_shape_dtypes: a tree of `ShapeDtypeStruct`s: the types of what it returns.
         *args, **kwargs: trees of arrays.
         sharding: accepted for compatibility.
-        vmap_method: under vmap, "sequential": one call per example; "expand_dims": one call, unmapped arguments with a
-            leading axis of size 1; "broadcast_all": one call, all arguments with the batch axis in front.
+        vmap_method: under vmap, "sequential": one call per example, in a loop ("sequential_unrolled": the loop is unrolled
+            when compiled); "expand_dims": one call, unmapped arguments with a leading axis of size 1; "broadcast_all": one
+            call, all arguments with the batch axis in front; "legacy_vectorized": one call, unmapped arguments as they are.
 
     Returns:
         What `callback` returns, as Arrays.
@@ -129,13 +140,22 @@ def io_callback(
     return tree_unflatten(out_tree, [_finished(x) for x in outs])
 
 
-def debug_callback(callback: Callable[..., Any], *args: Any, ordered: bool = False, **kwargs: Any) -> None:
+def debug_callback(
+    callback: Callable[..., Any] | None = None,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    **kwargs: Any,
+) -> Any:
     """Call a Python function on values of the program, under every transformation; its result is dropped.
 
     Args:
         callback: takes NumPy arrays.
-        *args, **kwargs: trees of arrays.
-        ordered: accepted: calls are in the order of the program.
+        *args, **kwargs: trees of arrays; leaves that are no arrays are passed as they are.
+        ordered, partitioned: accepted: calls are in the order of the program.
+
+    Note:
+        `debug_callback(ordered=True)` without a function returns a function that takes the others.
 
     Example:
         >>> import minijax as mj
@@ -143,6 +163,28 @@ def debug_callback(callback: Callable[..., Any], *args: Any, ordered: bool = Fal
         >>> float(mj.grad(lambda x: (mj.debug.callback(lambda v: seen.append(float(v)), x), x * x)[1])(3.0)), seen
         (6.0, [3.0])
     """
-    check_callable(callback)
-    values, in_tree = flatten_values((args, kwargs))
-    debug_primitive.bind(*values, callback=_FlatCallback(callback, in_tree, None), result_avals=())
+    if callback is None:
+        if args or kwargs:
+            raise TypeError(f"debug_callback received unexpected arguments in the two-call form: {args=} {kwargs=}")
+        return _call
+    _call(callback, *args, **kwargs)
+    return None
+
+
+def _call(callback: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    if not callable(callback):
+        raise TypeError(
+            f"first argument to minijax.debug.callback must be callable, but got an object of type {type(callback)}"
+        )
+    leaves, in_tree = tree_flatten((args, kwargs))
+    fixed = {i: x for i, x in enumerate(leaves) if not _is_value(x)}
+    values = [as_value(x) for i, x in enumerate(leaves) if i not in fixed]
+    debug_primitive.bind(*values, callback=_FlatCallback(callback, in_tree, None, fixed), result_avals=())
+
+
+def _is_value(x: Any) -> bool:
+    try:
+        as_value(x)
+    except TypeError:
+        return False
+    return True

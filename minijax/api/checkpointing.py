@@ -1,34 +1,38 @@
-"""checkpoint (remat), its policies, and checkpoint_name: which intermediate values reverse mode keeps.
+"""checkpoint (remat), checkpoint_name, saved residuals: which intermediate values reverse mode keeps.
 
-In: a function. Out: the same function, whose derivative computes intermediate values again. A policy is a function
-`(primitive, *avals, **params) -> bool`: keep the results of this equation?
+In: a function. Out: the same function, whose derivative computes intermediate values again. What is kept is the business of a
+policy (`checkpoint_policies.py`); `print_saved_residuals` shows what a function keeps, and the line it comes from.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from ..ir import Primitive, ShapedArray
+from ..errors import teach
+from ..interpreters.linearize import linearize_jaxpr
+from ..ir import Eqn, Literal, ShapedArray
+from ..ir.passes.inline_calls import inline_calls
 from ..structured._bodies import hoist_tracers
 from ..structured.checkpoint import checkpoint as checkpoint_primitive, name as name_primitive
 from ..tree import tree_unflatten
-from ._calls import check_callable, flatten_values
+from ._calls import check_callable, flatten_values, function_name
 from .autodiff import _finished
+from .checkpoint_policies import Policy
 from .stage import stage_call
 
-__all__ = ["checkpoint", "checkpoint_name", "checkpoint_policies", "remat"]
-
-Policy = Callable[..., bool]
+__all__ = ["checkpoint", "checkpoint_name", "print_saved_residuals", "remat", "saved_residuals"]
 
 
 def checkpoint(
     fun: Callable[..., Any] | None = None,
     *,
-    prevent_cse: bool = True,
+    prevent_cse: bool | Sequence[bool] = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
     concrete: bool = False,
 ) -> Any:
     """Trade time for memory: the derivative of `fun` computes its intermediate values again.
@@ -37,11 +41,15 @@ def checkpoint(
         fun: a function of trees of arrays.
         prevent_cse: accepted for compatibility.
         policy: which intermediate values to keep (see `checkpoint_policies`); None keeps the inputs only.
-        static_argnums: positions of arguments that stay Python values.
+        static_argnums, static_argnames: arguments that stay Python values.
         concrete: must be False: use static_argnums.
 
     Returns:
         A function with the same values and derivatives.
+
+    Raises:
+        ValueError: `static_argnums` names an argument that is not there.
+        TypeError: `static_argnums` or `prevent_cse` have the wrong type; the policy gives no answer.
 
     Example:
         >>> import minijax as mj, minijax.numpy as mnp
@@ -51,19 +59,34 @@ def checkpoint(
     """
     if concrete:
         raise NotImplementedError("concrete=True is not supported: name the Python values in static_argnums")
+    if not isinstance(prevent_cse, (bool, tuple, list)):
+        raise TypeError(f"prevent_cse must be a bool or tuple of bools, got {prevent_cse!r}")
     if fun is None:
-        return lambda f: checkpoint(f, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums)
+        options = {"prevent_cse": prevent_cse, "policy": policy}
+        return lambda f: checkpoint(f, **options, static_argnums=static_argnums, static_argnames=static_argnames)
     check_callable(fun)
     static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if not all(isinstance(n, int) for n in static):
+        raise TypeError(
+            f"the `static_argnums` argument to `checkpoint` must be an int or a tuple of ints, got {static_argnums!r}"
+        )
 
     @wraps(fun, updated=())
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        fixed = {n % len(args) for n in static}
-        traced = stage_call(fun, args, kwargs, static, purpose="checkpoint")
-        values, _ = flatten_values(([x for i, x in enumerate(args) if i not in fixed], kwargs))
+        fixed = _static_positions(static, args, fun)
+        given = {k: v for k, v in kwargs.items() if k not in names}
+        fixed_kwargs = {k: v for k, v in kwargs.items() if k in names}
+
+        @wraps(fun, updated=())
+        def call(*a: Any, **k: Any) -> Any:
+            return fun(*a, **k, **fixed_kwargs)
+
+        traced = stage_call(call, args, given, fixed, purpose="checkpoint")
+        values, _ = flatten_values(([x for i, x in enumerate(args) if i not in fixed], given))
         body, captured = hoist_tracers(traced.closed)
         outs = checkpoint_primitive.bind(
-            *captured, *values, jaxpr=body, policy=policy, prevent_cse=prevent_cse, differentiated=False
+            *captured, *values, jaxpr=body, policy=policy, prevent_cse=bool(prevent_cse), differentiated=False
         )
         return tree_unflatten(traced.out_tree, [_finished(x) for x in outs])
 
@@ -71,6 +94,20 @@ def checkpoint(
 
 
 remat = checkpoint
+
+
+def _static_positions(static: Sequence[int], args: Sequence[Any], fun: Callable[..., Any]) -> tuple[int, ...]:
+    count = len(args)
+    if not all(-count <= n < count for n in static):
+        raise ValueError(
+            teach(
+                f"the `static_argnums` argument to `checkpoint` can only take integer values greater than or equal to "
+                f"`-len(args)` and less than `len(args)`, but got {tuple(static)}, while `len(args)` = {count}",
+                why=f"{function_name(fun)} was called with {count} positional arguments",
+                do="give keyword arguments in static_argnames",
+            )
+        )
+    return tuple(n % count for n in static)
 
 
 def checkpoint_name(x: Any, name: str) -> Any:
@@ -89,58 +126,61 @@ def checkpoint_name(x: Any, name: str) -> Any:
     return tree_unflatten(structure, [_finished(name_primitive.bind(leaf, name=name)) for leaf in leaves])
 
 
-class checkpoint_policies:
-    """Ready-made policies. Those with names or policies as arguments return a policy; the others are policies."""
+def saved_residuals(f: Callable[..., Any], *args: Any, **kwargs: Any) -> list[tuple[ShapedArray, str]]:
+    """What reverse mode keeps between the forward and the backward pass: (type, where it comes from) of each value.
 
-    @staticmethod
-    def everything_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
-        """Keep every value."""
-        return True
+    Args:
+        f: a function of trees of arrays.
+        *args, **kwargs: its arguments.
 
-    @staticmethod
-    def nothing_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
-        """Keep the inputs only."""
-        return False
+    Example:
+        >>> import minijax as mj, minijax.numpy as mnp
+        >>> from minijax.api.checkpointing import saved_residuals
+        >>> saved_residuals(mj.checkpoint(lambda x: mnp.sin(mnp.sin(x))), 1.0)
+        [(ShapedArray(float32[], weak_type=True), 'from the argument x')]
+    """
+    traced = stage_call(f, args, kwargs, purpose="saved_residuals")
+    closed = inline_calls(traced.closed)
+    split = linearize_jaxpr(closed, tuple(aval.is_differentiable for aval in closed.in_avals))
+    known = inline_calls(split.known).jaxpr
+    kept = list(dict.fromkeys(known.outvars[len(closed.out_avals) :]))
+    names = dict(zip(known.invars, closed.jaxpr.names.arg_names, strict=False))
+    producers = {var: eqn for eqn in known.eqns for var in eqn.outvars}
+    order = {var: i for i, var in enumerate((*known.constvars, *known.invars, *producers))}
+    found = []
+    for atom in sorted(kept, key=lambda atom: order.get(atom, -1)):  # type: ignore[call-overload]
+        if type(atom) is Literal:
+            where = "from a literal"
+        elif atom in producers:
+            where = _origin(producers[atom])  # type: ignore[index]
+        elif atom in names:
+            where = f"from the argument {names[atom]}"  # type: ignore[index]
+        else:
+            where = "from a constant"
+        found.append((atom.aval, where))
+    return found
 
-    @staticmethod
-    def dots_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
-        """Keep the results of contractions and convolutions."""
-        return primitive.name in ("dot_general", "conv_general_dilated")
 
-    checkpoint_dots = dots_saveable
+def _origin(eqn: Eqn) -> str:
+    source = eqn.source
+    place = "unknown" if source is None else f"{source.file}:{source.line}:{source.column} ({source.function})"
+    if eqn.primitive is name_primitive:
+        return f"named '{eqn.params['name']}' from {place}"
+    return f"output of {eqn.primitive.name} from {place}"
 
-    @staticmethod
-    def dots_with_no_batch_dims_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
-        """Keep the results of contractions without batch dimensions."""
-        return primitive.name == "dot_general" and not any(params["dimension_numbers"][1])
 
-    checkpoint_dots_with_no_batch_dims = dots_with_no_batch_dims_saveable
+def print_saved_residuals(f: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Print what reverse mode keeps between the forward and the backward pass, a line per value.
 
-    @staticmethod
-    def save_only_these_names(*names: str) -> Policy:
-        """Keep values named so by `checkpoint_name`."""
-        return lambda primitive, *avals, **params: primitive.name == "name" and params["name"] in names
+    Args:
+        f: a function of trees of arrays.
+        *args, **kwargs: its arguments.
 
-    @staticmethod
-    def save_any_names_but_these(*names: str) -> Policy:
-        """Keep named values, except those with these names."""
-        return lambda primitive, *avals, **params: primitive.name == "name" and params["name"] not in names
-
-    @staticmethod
-    def save_anything_except_these_names(*names: str) -> Policy:
-        """Keep every value, except those with these names."""
-        return lambda primitive, *avals, **params: primitive.name != "name" or params["name"] not in names
-
-    @staticmethod
-    def save_from_both_policies(first: Policy, second: Policy) -> Policy:
-        """Keep what either policy keeps."""
-        return lambda primitive, *avals, **params: (
-            first(primitive, *avals, **params) or second(primitive, *avals, **params)
-        )
-
-    @staticmethod
-    def save_and_offload_only_these_names(
-        *, names_which_can_be_saved: Sequence[str], names_which_can_be_offloaded: Sequence[str], **places: str
-    ) -> Policy:
-        """Keep values with any of these names (there is one memory, so offloading is keeping)."""
-        return checkpoint_policies.save_only_these_names(*names_which_can_be_saved, *names_which_can_be_offloaded)
+    Example:
+        >>> import minijax as mj
+        >>> mj.ad_checkpoint.print_saved_residuals(lambda x, y: x * y, 2.0, 3.0)
+        f32[] from the argument x
+        f32[] from the argument y
+    """
+    for aval, where in saved_residuals(f, *args, **kwargs):
+        sys.stdout.write(f"{aval.str_short()} {where}\n")

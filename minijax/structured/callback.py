@@ -15,8 +15,9 @@ import numpy as np
 
 from ..array import Array
 from ..interpreters.batch import materialize
-from ..ir import CALLBACK, ORDERED_CALLBACK, Kind, Primitive, ShapedArray, aval_like
-from ..primitives._ops import p
+from ..ir import CALLBACK, ORDERED_CALLBACK, Kind, Primitive, ShapedArray, aval_like, trace_function
+from ..primitives._families import move_axis
+from .scan import scan
 
 __all__ = ["debug_callback", "io_callback", "ordered_io_callback", "pure_callback"]
 
@@ -52,24 +53,35 @@ def _refuse(kind: str) -> Callable[..., NoReturn]:
     return jvp
 
 
-def _example(x: Any, axis: int | None, index: int) -> Any:
-    """The example `index` of a batched value."""
-    if axis is None:
-        return x
-    shape = aval_like(x).shape
-    starts = tuple(index if i == axis else 0 for i in range(len(shape)))
-    limits = tuple(index + 1 if i == axis else n for i, n in enumerate(shape))
-    return p.squeeze(p.slice(x, start_indices=starts, limit_indices=limits, strides=None), dimensions=(axis,))
+def _one_by_one(
+    primitive: Primitive,
+    size: int,
+    args: Sequence[Any],
+    axes: Sequence[int | None],
+    params: dict[str, Any],
+    unroll: int = 1,
+) -> tuple[list[Any], list[int]]:
+    """A loop over the examples."""
+    mapped = [axis is not None for axis in axes]
+    shared = [x for x, flag in zip(args, mapped, strict=True) if not flag]
+    rows = [move_axis(x, axis, 0) for x, axis in zip(args, axes, strict=True) if axis is not None]
 
+    def example(*values: Any) -> list[Any]:
+        whole, own = iter(values[: len(shared)]), iter(values[len(shared) :])
+        return primitive.bind(*[next(own) if flag else next(whole) for flag in mapped], **params)  # type: ignore[no-any-return]
 
-def _one_by_one(primitive: Primitive, size: int, args: Any, axes: Any, params: dict[str, Any]) -> tuple[Any, Any]:
-    rows = [
-        primitive.bind(*[_example(x, axis, i) for x, axis in zip(args, axes, strict=True)], **params)
-        for i in range(size)
-    ]
-    outs = []
-    for column in zip(*rows, strict=True):
-        outs.append(p.concatenate(*[materialize(x, None, 1, 0) for x in column], dimension=0))
+    row_avals = [aval_like(x).update(shape=aval_like(x).shape[1:]) for x in rows]
+    body = trace_function(example, [*map(aval_like, shared), *row_avals], purpose="vmap", name=primitive.name)
+    outs = scan.bind(
+        *shared,
+        *rows,
+        jaxpr=body,
+        length=size,
+        reverse=False,
+        num_consts=len(shared),
+        num_carry=0,
+        unroll=unroll,
+    )
     return outs, [0] * len(outs)
 
 
@@ -80,11 +92,14 @@ def _batch(size: int, args: Sequence[Any], axes: Sequence[int | None], **params:
             "pure_callback was called under vmap without vmap_method. Say vmap_method='sequential' (one call per example), "
             "or 'expand_dims' / 'broadcast_all' if the function takes arrays with leading axes."
         )
-    if method in ("sequential", "sequential_unrolled") or size == 0:
-        return _one_by_one(pure_callback, size, args, axes, params)  # type: ignore[return-value]
-    length = 1 if method == "expand_dims" else size
+    if method in ("sequential", "sequential_unrolled"):
+        unroll = size if method == "sequential_unrolled" else 1
+        return _one_by_one(pure_callback, size, args, axes, params, max(unroll, 1))
+    length = {"expand_dims": 1, "broadcast_all": size}.get(
+        method
+    )  # legacy_vectorized: unmapped arguments as they are
     given = [
-        materialize(x, None, length, 0) if axis is None else materialize(x, axis, size, 0)
+        move_axis(x, axis, 0) if axis is not None else x if length is None else materialize(x, None, length, 0)
         for x, axis in zip(args, axes, strict=True)
     ]
     avals = tuple(aval.update(shape=(size, *aval.shape)) for aval in params["result_avals"])

@@ -11,20 +11,67 @@ runs the linear part backwards (Griewank & Walther 2000, "Algorithm 799: revolve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from ..errors import teach
 from ..interpreters.batch import batch_jaxpr
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.linearize import LinearizedJaxpr, linearize_jaxpr
 from ..interpreters.transpose import transpose_jaxpr
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Var, Zero, trace_function
+from ..ir import ClosedJaxpr, Eqn, Kind, Linear, Primitive, ShapedArray, Var, Zero, trace_function
 from ..ir.passes.dce import dce_jaxpr
 from ..ir.passes.inline_calls import inline_calls
+from ..ir.trace import describe
 from ._bodies import present
 from .jit import jit
 
-__all__ = ["checkpoint", "name"]
+__all__ = ["Offloadable", "Recompute", "Saveable", "checkpoint", "keeps", "name"]
+
+
+class Offloadable(NamedTuple):
+    """The answer of a policy: keep the value in the memory `dst`. There is one memory here, so it is kept."""
+
+    src: str
+    dst: str
+
+
+class _Answer:
+    """Another answer of a policy."""
+
+    __slots__ = ("keep", "name")
+
+    def __init__(self, name: str, keep: bool) -> None:
+        self.name = name
+        self.keep = keep
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+Recompute = _Answer("Recompute", False)
+Saveable = _Answer("Saveable", True)
+
+
+def keeps(policy: Any, eqn: Eqn) -> bool:
+    """Whether a policy keeps the results of an equation. Raises TypeError if it does not give an answer."""
+    answer = policy(eqn.primitive, *[x.aval for x in eqn.invars], **eqn.params)
+    if isinstance(answer, Offloadable):
+        return True
+    if isinstance(answer, _Answer):
+        return answer.keep
+    if isinstance(answer, (bool, np.bool_)):
+        return bool(answer)
+    raise TypeError(
+        teach(
+            "Value returned by a remat policy should be a bool or `ad_checkpoint.Recompute`, `ad_checkpoint.Saveable` or "
+            f"`ad_checkpoint.Offloadable(...)`. Got {answer!r} of type {type(answer)}.",
+            at=describe(eqn.source),
+            why=f"the policy was asked whether to keep the result of {eqn.primitive.name}",
+        )
+    )
 
 
 def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, **params: Any) -> tuple[ShapedArray, ...]:
@@ -69,8 +116,7 @@ def _kept(split: LinearizedJaxpr, num_outs: int, policy: Any) -> tuple[ClosedJax
     saved: list[Var] = []
     rest = []
     for eqn in known.eqns:
-        avals = [x.aval for x in eqn.invars]
-        if policy is not None and eqn.outvars and not eqn.effects and policy(eqn.primitive, *avals, **eqn.params):
+        if policy is not None and eqn.outvars and not eqn.effects and keeps(policy, eqn):
             saved += eqn.outvars
         elif not eqn.effects:  # effects happen once
             rest.append(eqn)

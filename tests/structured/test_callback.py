@@ -153,3 +153,51 @@ def test_programs_check_and_keep_their_effects():
     assert [eqn.primitive.name for eqn in program.eqns] == ["mul", "debug_callback", "mul"]
     assert "debug_callback" in mj.ir.histogram(dce(program))
     assert "pure_callback" not in mj.ir.histogram(dce(mj.make_jaxpr(lambda x: (sine()(x), x)[1])(1.0)))
+
+
+def test_sequential_is_a_loop_in_the_program():
+    for method, unroll in (("sequential", 1), ("sequential_unrolled", 3)):
+        program = mj.make_jaxpr(mj.vmap(sine(method)))(X)
+        mj.ir.check_jaxpr(program)
+        (eqn,) = program.eqns
+        assert (eqn.primitive.name, eqn.params["length"], eqn.params["unroll"]) == ("scan", 3, unroll)
+
+
+def test_legacy_vectorized_leaves_unmapped_arguments_alone():
+    seen = []
+
+    def add(a, b):
+        seen.append((a.shape, b.shape))
+        return a + b
+
+    f = lambda x, y: mj.pure_callback(add, mj.ShapeDtypeStruct((), np.float32), x, y, vmap_method="legacy_vectorized")
+    np.testing.assert_array_equal(mj.vmap(f, (0, None))(X, 2.0), X + 2)
+    assert seen == [((3,), ())]
+
+
+@pytest.mark.parametrize("method", ["sequential", "expand_dims", "broadcast_all"])
+def test_two_maps_and_other_axes(method):
+    f = lambda x, y: mj.pure_callback(
+        lambda a, b: (a * b).astype(np.float32), mj.ShapeDtypeStruct((), np.float32), x, y, vmap_method=method
+    )
+    table = np.outer(X, X).astype(np.float32) + 1
+    np.testing.assert_allclose(mj.vmap(mj.vmap(f, (0, None)), (1, 0))(table, X), table.T * X[:, None], rtol=1e-6)
+    np.testing.assert_allclose(mj.jit(mj.vmap(mj.vmap(f, (None, 0)), (0, None)))(X, X), np.outer(X, X), rtol=1e-6)
+
+
+def test_ordered_callbacks_keep_their_order_in_loops():
+    seen = []
+
+    def step(carry, x):
+        io_callback(lambda a: seen.append(("a", float(a))), None, x, ordered=True)
+        io_callback(lambda a: seen.append(("b", float(a))), None, carry, ordered=True)
+        return carry + x, None
+
+    mj.jit(lambda: mj.lax.scan(step, 0.0, mnp.arange(3.0)))()
+    assert seen == [("a", 0.0), ("b", 0.0), ("a", 1.0), ("b", 0.0), ("a", 2.0), ("b", 1.0)]
+
+
+def test_empty_batches_call_nothing():
+    calls = []
+    assert mj.vmap(sine("sequential", calls))(np.zeros(0, np.float32)).shape == (0,)
+    assert calls == []

@@ -8,6 +8,7 @@ import pytest
 import minijax as mj
 import minijax.numpy as mnp
 from minijax.ad_checkpoint import checkpoint_name
+from minijax.api.checkpointing import saved_residuals
 
 POLICIES = mj.checkpoint_policies
 X = np.linspace(-1.0, 1.0, 3, dtype=np.float32)
@@ -148,3 +149,110 @@ def test_the_name_is_the_identity():
     np.testing.assert_array_equal(tree["a"], X)
     assert float(mj.grad(lambda x: mj.vmap(lambda y: checkpoint_name(y, "n") ** 2)(x).sum())(X)[2]) == 2.0
     assert "name[name=n]" in str(mj.make_jaxpr(lambda x: checkpoint_name(x, "n"))(1.0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (mj.ad_checkpoint.Saveable, True),
+        (mj.ad_checkpoint.Offloadable("device", "pinned_host"), True),
+        (np.True_, True),
+        (mj.ad_checkpoint.Recompute, False),
+    ],
+)
+def test_answers_of_a_policy(answer, kept):
+    found = recomputed(lambda primitive, *avals, **params: answer)
+    assert ("sin" not in found) is kept
+    assert repr(mj.ad_checkpoint.Recompute) == "Recompute"
+
+
+def test_a_policy_must_answer():
+    with pytest.raises(TypeError) as caught:
+        mj.grad(loss(mj.checkpoint(body, policy=lambda primitive, *avals, **params: "yes")))(X, W)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == (
+        "Value returned by a remat policy should be a bool or `ad_checkpoint.Recompute`, `ad_checkpoint.Saveable` or "
+        "`ad_checkpoint.Offloadable(...)`. Got 'yes' of type <class 'str'>."
+    )
+    assert "return mnp.sin(checkpoint_name(mnp.sin(w @ x)" in lines[1]
+
+
+def test_offloading_is_keeping():
+    offload = POLICIES.offload_dot_with_no_batch_dims("device", "pinned_host")
+    assert recomputed(offload) == recomputed(POLICIES.dots_with_no_batch_dims_saveable)
+    names = POLICIES.save_and_offload_only_these_names(
+        names_which_can_be_saved=["other"],
+        names_which_can_be_offloaded=["hidden"],
+        offload_src="device",
+        offload_dst="pinned_host",
+    )
+    assert recomputed(names) == recomputed(POLICIES.save_only_these_names("hidden"))
+
+
+def test_policies_that_do_not_go_together():
+    with pytest.raises(ValueError, match=r"should not intersect in .* both have \['a'\]"):
+        POLICIES.save_and_offload_only_these_names(
+            names_which_can_be_saved=["a"],
+            names_which_can_be_offloaded=["a", "b"],
+            offload_src="device",
+            offload_dst="pinned_host",
+        )
+    offload = POLICIES.offload_dot_with_no_batch_dims("device", "pinned_host")
+    both = POLICIES.save_from_both_policies(POLICIES.dots_saveable, offload)
+    with pytest.raises(ValueError, match=r"should be a boolean\. Got: (True|False) and (Recompute|Offloadable)"):
+        mj.grad(loss(mj.checkpoint(body, policy=both)))(X, W)
+
+
+def test_static_arguments_are_checked():
+    with pytest.raises(ValueError, match=r"but got \(2,\), while `len\(args\)` = 1") as caught:
+        mj.checkpoint(lambda x, y=1: x, static_argnums=2)(1.0)
+    assert "static_argnames" in str(caught.value)
+    with pytest.raises(TypeError, match="must be an int or a tuple of ints, got 'x'"):
+        mj.checkpoint(lambda x: x, static_argnums="x")
+    with pytest.raises(TypeError, match="prevent_cse must be a bool or tuple of bools, got 'no'"):
+        mj.checkpoint(lambda x: x, prevent_cse="no")
+    with pytest.raises(NotImplementedError, match="static_argnums"):
+        mj.checkpoint(lambda x: x, concrete=True)
+    f = mj.checkpoint(lambda x, n, mode="a": x**n if mode == "a" else x, static_argnums=-1, static_argnames="mode")
+    assert float(mj.grad(f)(2.0, 3)) == 12.0
+    assert float(mj.grad(lambda x: f(x, 3, mode="b"))(2.0)) == 1.0
+
+
+def shown_residuals(f, *args, capsys):
+    mj.ad_checkpoint.print_saved_residuals(f, *args)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_saved_residuals_are_shown_with_their_lines(capsys):
+    def f(x, w):
+        return mnp.sin(checkpoint_name(mnp.sin(w @ x), "hidden") * 2.0)
+
+    here = f"{__file__}:{f.__code__.co_firstlineno + 1}:"
+    plain = shown_residuals(f, X, W, capsys=capsys)
+    assert plain[0] == "f32[3] from the argument x"
+    assert plain[1] == "f32[3,3] from the argument w"
+    assert [line.split(" from ")[0] for line in plain[2:]] == ["f32[3] output of cos"] * 2
+    assert all(here in line and line.endswith("(f)") for line in plain[2:])
+    assert shown_residuals(mj.checkpoint(f), X, W, capsys=capsys) == plain[:2]
+    named = shown_residuals(mj.checkpoint(f, policy=POLICIES.save_only_these_names("hidden")), X, W, capsys=capsys)
+    assert named[:2] == plain[:2]
+    assert len(named) == 3
+    assert named[2].startswith(f"f32[3] named 'hidden' from {here}")
+    table = mnp.arange(3.0)
+    (constant,) = shown_residuals(lambda x: x * table, X, capsys=capsys)
+    assert constant == "f32[3] from a constant"
+
+
+def test_checkpoint_in_loops_and_branches_keeps_the_carry_only():
+    def step(carry, _):
+        return mj.checkpoint(lambda v: mnp.sin(mnp.sin(mnp.sin(v))))(carry), None
+
+    plain = lambda x: mj.lax.scan(lambda c, _: (mnp.sin(mnp.sin(mnp.sin(c))), None), x, None, length=4)[0]
+    saved = lambda x: mj.lax.scan(step, x, None, length=4)[0]
+    np.testing.assert_allclose(mj.grad(saved)(0.5), mj.grad(plain)(0.5), rtol=1e-6)
+    np.testing.assert_allclose(mj.hessian(saved)(0.5), mj.hessian(plain)(0.5), rtol=1e-5)
+    sizes = [sum(aval.size for aval, _ in saved_residuals(f, mnp.float32(0.5))) for f in (plain, saved)]
+    assert sizes == [12, 4]
+    branch = mj.checkpoint(lambda x: mj.lax.cond(x > 0, lambda v: mnp.sin(mnp.sin(v)), lambda v: v * v, x))
+    assert float(mj.grad(branch)(-3.0)) == -6.0
+    assert float(mj.vmap(mj.grad(branch))(mnp.array([-3.0, 0.0]))[1]) == 0.0
