@@ -30,12 +30,14 @@ from .jaxpr import (
     sub_jaxprs as sub_jaxprs,
 )
 from .parser import parse as parse
+from .prefix import Operand as Operand, Prefix as Prefix
 from .primitive import Kind as Kind, Primitive as Primitive, all_primitives as all_primitives, lookup as lookup
 from .printer import print_jaxpr as print_jaxpr
 from .quick import bind_one as bind_one, bind_two as bind_two
 from .source import Source as Source
 from .symbolic import Linear as Linear, Zero as Zero
 from .trace import (
+    Piece as Piece,
     Trace as Trace,
     Tracer as Tracer,
     evaluate as evaluate,

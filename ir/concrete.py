@@ -22,7 +22,7 @@ from ..errors import (
 )
 from .guards import guard, outcome_of
 from .jaxpr import Eqn, Literal, Var
-from .source import SourceRecorder
+from .source import Places
 from .trace import Trace, Tracer, describe, leaked, outside, state
 
 __all__ = ["concretize", "known_value", "value_of"]
@@ -118,9 +118,9 @@ def concretize(tracer: Tracer, kind: str, asked: str) -> Any:
 
 def _record_guard(tracer: Tracer, kind: str, answer: Any) -> None:
     trace = tracer._trace
-    source = state.source if state.source is not None else trace.recorder.here(1)
+    source = state.source if state.source is not None else trace.places.here(1)
     params = {"kind": kind, "value": "array" if isinstance(answer, np.ndarray) else answer}
-    trace.eqns.append(Eqn(guard, [tracer._var], [], params, source, guard.effects))
+    trace.record_guard(guard, tracer, params, source)
 
 
 def _refusing_trace(tracer: Tracer, kind: str) -> Trace | None:
@@ -156,7 +156,7 @@ _CLASSES = {
 
 def _error(tracer: Tracer, kind: str, asked: str, refused: Trace | None) -> Exception:
     which = "array" if "array" in asked else "value" if kind == "int" and "index" not in asked else kind
-    where = state.source or SourceRecorder().here(2)
+    where = state.source or Places().here(2)
     first = _QUESTION[which].format(f"{tracer.aval.dtype}[{','.join(map(str, tracer.shape))}]")
     return _CLASSES[which](
         teach(f"{first} ({asked})", at=describe(where), why=_why(tracer, refused), do=_REMEDY[kind])

@@ -22,7 +22,7 @@ from .source import Pointers, Source
 if TYPE_CHECKING:
     from .primitive import Primitive
 
-__all__ = ["Atom", "ClosedJaxpr", "DebugNames", "Eqn", "Jaxpr", "Literal", "Var", "sub_jaxprs"]
+__all__ = ["Atom", "ClosedJaxpr", "DebugNames", "Eqn", "Jaxpr", "Literal", "Var", "interned", "sub_jaxprs"]
 
 
 class Var:
@@ -53,6 +53,17 @@ class Literal:
 
     def __repr__(self) -> str:
         return f"Literal({self.value}:{self.aval.str_short()})"
+
+
+_interned: dict[tuple[ShapedArray, bytes], Literal] = {}
+_INTERNED_LIMIT = 4096
+
+
+def interned(literal: Literal) -> Literal:
+    """The first literal met of the same type and bits: what makes operations on equal literals the same."""
+    if len(_interned) >= _INTERNED_LIMIT:
+        _interned.clear()
+    return _interned.setdefault((literal.aval, literal._value.tobytes()), literal)
 
 
 Atom = Var | Literal

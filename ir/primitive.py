@@ -168,8 +168,8 @@ class Primitive:
         """
         trace = tracing.state.staging
         for x in args:
-            if type(x) is tracing.Tracer and (trace is None or x._trace.level > trace.level):
-                trace = x._trace
+            if type(x) is tracing.Tracer and (trace is None or x._segment.trace.level > trace.level):
+                trace = x._segment.trace
         if trace is None:
             return tracing.evaluate(self, args, params)
         return trace.record(self, args, params)

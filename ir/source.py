@@ -16,12 +16,13 @@ import functools
 import linecache
 import os
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator
 from types import CodeType, FrameType
 
 import optree
 
-__all__ = ["Pointers", "Source", "SourceRecorder", "user_frame"]
+__all__ = ["Places", "Pointers", "Source", "user_frame"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _GLUE = (functools.__file__, contextlib.__file__, os.path.dirname(optree.__file__) + os.sep)  # between us and users
@@ -144,19 +145,27 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 Pointers = tuple[CodeType, int, Source | None]
 
 
-class SourceRecorder:
-    """Makes the `Source` of the equation being recorded; remembers the last frame's call path."""
+class Places:
+    """Where the equations of one trace came from, in the order of recording.
 
-    __slots__ = ("_frame", "_parent", "_stop")
+    An equation adds one entry to `offsets`: the instruction offset in the frame that recorded it, or the `Source` of the
+    equation that an interpreter derived it from (None: no user code). Whose offset that is stands in `calls`, once for
+    a run of equations of one frame.
+    """
+
+    __slots__ = ("_caller", "_calls", "_offset", "_parent", "_stop", "frame", "offsets")
 
     def __init__(self, stop: FrameType | None = None) -> None:
+        self.offsets: list[int | Source | None] = []
+        self.frame: FrameType | None = None  # the user frame that recorded last
+        self._calls: list[tuple[int, CodeType, Source | None]] = []  # from which equation on: code, call site
         self._stop = stop  # call paths end at the frame that started the trace
-        self._frame: FrameType | None = None
+        self._caller: FrameType | None = None  # of `frame`, and where it stood: calls from one line share their path
+        self._offset = -1
         self._parent: Source | None = None
 
-    def pointers(self, depth: int = 2) -> Pointers | None:
-        """The three pointers of the innermost user frame above the caller: (code, lasti, call site)."""
-        frame: FrameType | None = sys._getframe(depth)
+    def enter(self, frame: FrameType | None) -> int | None:
+        """The instruction offset of the innermost user frame from `frame` outwards; notes a change of frame."""
         known = _internal
         while frame is not None:
             code = frame.f_code
@@ -164,29 +173,78 @@ class SourceRecorder:
             if internal is None:
                 internal = is_internal(code.co_filename)
             if not internal:
-                if frame is not self._frame:
-                    self._frame, self._parent = frame, self._call_path(frame)
-                return code, frame.f_lasti, self._parent
+                if frame is not self.frame:
+                    self.frame = frame
+                    self._calls.append((len(self.offsets), code, self._call_path(frame)))
+                return frame.f_lasti
             frame = frame.f_back
         return None
 
-    def here(self, depth: int = 2) -> Source | None:
-        """The source of the innermost user frame above the caller."""
-        found = self.pointers(depth + 1)
-        return None if found is None else Source(*found)
+    def here(self, depth: int) -> Source | None:
+        """The source of the innermost user frame, `depth` frames above the caller or further out."""
+        offset = self.enter(sys._getframe(depth + 1))
+        if offset is None:
+            return None
+        _, code, parent = self._calls[-1]
+        return Source(code, offset, parent)
+
+    def repeats(self, index: int, offset: int | Source | None) -> bool:
+        """Whether an equation recorded now at `offset` comes from the same line of code as equation number `index`."""
+        first = self.offsets[index]
+        if type(first) is int and type(offset) is int:
+            return first == offset and self._calls[self._call_of(index)][1] is self._calls[-1][1]
+        if isinstance(first, Source) and isinstance(offset, Source):
+            return first.lasti == offset.lasti and first.code is offset.code
+        return first is offset
+
+    def _call_of(self, index: int) -> int:
+        return bisect_right(self._calls, index, key=lambda call: call[0]) - 1
+
+    def pointers(self, start: int = 0) -> Iterator[Source | Pointers | None]:
+        """The sources of the equations from number `start` on, as an `Eqn` takes them."""
+        calls = self._calls
+        at = self._call_of(start)
+        upcoming = calls[at + 1][0] if at + 1 < len(calls) else sys.maxsize
+        for index in range(start, len(self.offsets)):
+            while index >= upcoming:
+                at += 1
+                upcoming = calls[at + 1][0] if at + 1 < len(calls) else sys.maxsize
+            offset = self.offsets[index]
+            if type(offset) is int:
+                _, code, parent = calls[at]
+                yield code, offset, parent
+            else:
+                yield offset  # type: ignore[misc]
 
     def close(self) -> None:
-        """Let go of the remembered frame (it keeps its locals alive)."""
-        self._frame = self._parent = self._stop = None
+        """Let go of the remembered frames (they keep their locals alive)."""
+        self.frame = self._caller = self._stop = None
 
     def _call_path(self, frame: FrameType) -> Source | None:
-        callers: list[FrameType] = []
         caller = frame.f_back
-        while caller is not None and caller is not self._stop and len(callers) < 32:
-            if not is_internal(caller.f_code.co_filename):
-                callers.append(caller)
+        while caller is not None and caller is not self._stop and is_internal(caller.f_code.co_filename):
             caller = caller.f_back
-        path: Source | None = None
-        for caller in reversed(callers):
-            path = Source(caller.f_code, caller.f_lasti, path)
-        return path
+        if caller is None or caller is self._stop:
+            self._caller = None
+            return None
+        if caller is not self._caller or caller.f_lasti != self._offset:
+            self._caller, self._offset = caller, caller.f_lasti
+            self._parent = _path(caller, self._stop)
+        return self._parent
+
+
+_LONGEST_PATH = 32
+
+
+def _path(frame: FrameType, stop: FrameType | None) -> Source | None:
+    """`frame` and the user frames that called it, up to `stop`."""
+    callers: list[FrameType] = []
+    caller: FrameType | None = frame
+    while caller is not None and caller is not stop and len(callers) < _LONGEST_PATH:
+        if not is_internal(caller.f_code.co_filename):
+            callers.append(caller)
+        caller = caller.f_back
+    path: Source | None = None
+    for caller in reversed(callers):
+        path = Source(caller.f_code, caller.f_lasti, path)
+    return path

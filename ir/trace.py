@@ -13,124 +13,63 @@ equations that it depends on are evaluated (`concrete.py`).
 
 from __future__ import annotations
 
-import contextvars
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..config import config
 from ..errors import UnexpectedTracerError, teach
-from .avals import ShapedArray, shaped
-from .jaxpr import Atom, ClosedJaxpr, DebugNames, Eqn, Jaxpr, Literal, Var
-from .source import Pointers, Source, SourceRecorder
+from .avals import ShapedArray, aval_like, shaped
+from .effects import GUARD
+from .evaluation import array_type, describe, evaluate, register_array_type, state
+from .jaxpr import Atom, ClosedJaxpr, DebugNames, Eqn, Jaxpr, Literal, Var, interned
+from .prefix import Operand, Prefix, shared_root
+from .source import Places, Pointers, Source
 
 if TYPE_CHECKING:
     from .primitive import Primitive
 
 __all__ = [
+    "Piece",
     "Trace",
     "Tracer",
+    "array_type",
+    "describe",
     "evaluate",
+    "leaked",
     "new_trace",
     "outside",
     "register_array_type",
     "source_of",
     "state",
+    "trace_function",
 ]
 
 
-class ThreadState(threading.local):
-    """What tracing keeps per thread: the innermost staging trace, the nesting level, the current origin."""
-
-    def __init__(self) -> None:
-        self.staging: Trace | None = None
-        self.level = 0
-        self.source: Source | None = None  # set while an interpreter runs an equation recorded earlier
-        self.axes: dict[Any, tuple[int, Trace]] = {}  # named vmap axes: size and the trace they belong to
-        # Floating-point flags are values here (inf, nan), not warnings. Entering a context that has them
-        # switched off costs 0.02 us; np.errstate costs 1.1 us an operation.
-        self.context = contextvars.copy_context()
-        self.context.run(np.seterr, all="ignore")
-
-
-state = ThreadState()
-_Array: Any = None
-
-
-def register_array_type(array_type: Any) -> None:
-    """Say which class holds evaluated values: `array_type(ndarray, aval)`, with slots `_value` and `aval`."""
-    global _Array
-    _Array = array_type
-
-
-def array_type() -> Any:
-    """The class of evaluated values."""
-    return _Array
-
-
-def evaluate(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Run a primitive's reference implementation on values that all exist."""
-    try:  # Arrays and literals have both attributes; NumPy values neither
-        values = [x._value for x in args]
-        avals = tuple([x.aval for x in args])
-    except AttributeError:
-        values = [getattr(x, "_value", x) for x in args]
-        avals = tuple([x.aval if hasattr(x, "aval") else shaped(x) for x in args])
-    out_aval = None if params else primitive.known_avals.get(avals)
-    if out_aval is None:
-        out_aval = primitive.abstract(*avals, **params)
-    if primitive.takes_arrays:
-        return primitive.evaluate(*args, **params)
-    out = state.context.run(primitive.evaluate, *values, **params)
-    if config.debugging:
-        _check_finite(primitive, out)
-    if primitive.multiple_results:
-        return [_Array(value, aval) for value, aval in zip(out, out_aval, strict=True)]
-    return _Array(out, out_aval)
-
-
-def _check_finite(primitive: Primitive, out: Any) -> None:
-    for value in out if primitive.multiple_results else (out,):
-        if value.dtype.kind not in "fc":
-            continue
-        for flag, name, test in (
-            (config.jax_debug_nans, "nan", np.isnan),
-            (config.jax_debug_infs, "inf", np.isinf),
-        ):
-            if flag and test(value).any():
-                where = state.source or SourceRecorder().here(3)
-                raise FloatingPointError(
-                    teach(
-                        f"invalid value ({name}) encountered in {primitive.name}",
-                        at=describe(where),
-                        why=f"config.jax_debug_{name}s is set and an output of this operation has a {name}",
-                        do="look at the operands at this line; minijax.debug_nans(False) turns the check off",
-                    )
-                )
-
-
-def describe(source: Source | None) -> str | None:
-    """`file:line in function: text`, for error messages."""
-    if source is None:
-        return None
-    text = source.line_text
-    return f"{source.file}:{source.line} in `{source.function}`" + (f":   {text}" if text else "")
-
-
 class Tracer:
-    """A value that is being traced: its trace, its aval and its variable. Operators come from minijax.numpy."""
+    """A value that is being traced: a numbered value of a segment of its trace. Operators come from minijax.numpy.
 
-    __slots__ = ("__weakref__", "_trace", "_var", "aval")  # `trace` and `var` are methods of arrays
+    When a new segment of the trace meets the tracer, the tracer becomes an input of that segment.
+    """
 
-    def __init__(self, trace: Trace, aval: ShapedArray, var: Var) -> None:
-        self._trace = trace
+    __slots__ = ("__weakref__", "_index", "_segment", "aval")  # `trace` and `index` are methods of arrays
+
+    def __init__(self, segment: Segment, aval: ShapedArray, index: int) -> None:
+        self._segment = segment
         self.aval = aval
-        self._var = var
+        self._index = index
+
+    @property
+    def _trace(self) -> Trace:
+        return self._segment.trace
+
+    @property
+    def _var(self) -> Var:
+        return self._segment.trace.variable(self)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -161,10 +100,77 @@ class Tracer:
 
 
 Names = Sequence[str] | Callable[[], Sequence[str]]
+_SHORTEST, _LONGEST = 64, 256  # equations of a segment that is followed by another
+_CLOSED = sys.maxsize  # level of a segment that nothing can be recorded into
+
+
+class Piece(NamedTuple):
+    """A stretch of a traced program: a program of its own, whose inputs are values of earlier pieces.
+
+    Attributes:
+        prefix: its operations.
+        base: the number, in the whole program, of its first result.
+        origins: of each of its inputs: the number, in the whole program, of the value.
+    """
+
+    prefix: Prefix
+    base: int
+    origins: list[int]
+
+
+class Segment:
+    """The piece that a trace is writing. `level` is that of the trace until another piece begins."""
+
+    __slots__ = ("base", "level", "origins", "places", "prefix", "start", "trace")
+
+    def __init__(self, trace: Trace, prefix: Prefix, base: int) -> None:
+        self.trace = trace
+        self.level = trace.level
+        self.prefix = prefix
+        self.base = base
+        self.origins: list[int] = []
+        self.places = trace.places
+        self.start = len(trace.places.offsets)  # number, in the whole program, of the first equation
+
+    def number(self, index: int) -> int:
+        """The number, in the whole program, of value number `index` of this piece."""
+        return self.base + index if index >= 0 else self.origins[-1 - index]
+
+    def piece(self) -> Piece:
+        """What was written."""
+        return Piece(self.prefix, self.base, self.origins)
+
+    def ends_at(self, place: Source | int | None) -> bool:
+        """Whether another segment begins before an equation from `place`: where a loop comes round, if one does.
+
+        The first trace that gets here decides. The prefix remembers it (`full`), so that the quick look-up of `quick.py`
+        finds nothing behind it and need not ask.
+        """
+        prefix = self.prefix
+        if not prefix.full and prefix.shared and prefix.equations >= _SHORTEST:
+            comes_round = not prefix and self.places.repeats(self.start, place)
+            prefix.full = comes_round or prefix.equations >= _LONGEST
+        return prefix.full
+
+    def add_input(self, aval: ShapedArray, origin: int) -> int:
+        """A new input; its number."""
+        self.prefix = self.prefix.with_input(aval)
+        self.origins.append(origin)
+        return self.prefix.index
+
+    def index_of(self, tracer: Tracer) -> int:
+        """The number of a tracer of the same trace here; a value of an earlier piece becomes an input."""
+        if tracer._segment is not self:
+            tracer._index = self.add_input(tracer.aval, tracer._segment.number(tracer._index))
+            tracer._segment = self
+        return tracer._index
 
 
 class Trace:
-    """Records equations. Made by `new_trace`, closed by `finish` or on leaving the context.
+    """Records operations. Made by `new_trace`, closed by `end`, `finish` or on leaving the context.
+
+    What is recorded is a path of `Prefix`es, cut into pieces; equations and variables are made when somebody asks for them.
+    In the whole program, results are numbered 0, 1, 2, ... and inputs (arguments and constants) -1, -2, ...
 
     Args:
         level: nesting depth; higher records first.
@@ -174,21 +180,28 @@ class Trace:
     """
 
     __slots__ = (
+        "_constants",
+        "_ended",
+        "_eqns",
+        "_listed",
+        "_results",
         "activity",
         "alive",
-        "constants",
+        "consts",
         "constvars",
-        "eqns",
         "function",
+        "inputs",
         "invars",
         "known",
         "level",
         "names",
         "outer",
+        "outputs",
         "owner",
+        "places",
         "producers",
         "purpose",
-        "recorder",
+        "segment",
         "staging",
     )
 
@@ -208,78 +221,187 @@ class Trace:
         self.outer = outer  # the staging trace around this one
         self.owner = threading.get_ident()
         self.alive = True
-        self.eqns: list[Eqn] = []
-        self.invars: list[Var] = []
         self.names: Names = ()
-        self.constvars: dict[int, Var] = {}
-        self.constants: list[Any] = []  # kept alive, so that the ids above stay theirs
+        self.places = Places(stop)
+        # what a staging trace records is compiled and kept: it will hardly be traced again
+        self.segment = Segment(self, Prefix() if staging else shared_root(), 0)
+        self._ended: list[Piece] = []
+        self.outputs: list[Operand] = []  # numbers in the last piece
+        self.inputs: list[Var] = []  # arguments and constants in the order they came
+        self.invars: list[Var] = []
+        self.constvars: list[Var] = []
+        self.consts: list[Any] = []
+        self._constants: dict[int, Tracer] = {}  # by the id of what `consts` keeps alive
         self.known: dict[Var, Any] = {}
+        self._eqns: list[Eqn] = []  # the equations made so far
+        self._results: list[Var] = []  # and their results, guards apart
+        self._listed: tuple[int, Prefix | None, int] = (0, None, 0)  # how far that is: piece, prefix, equations
         self.producers: dict[Var, int] = {}  # filled on demand by concrete.py
-        self.activity: Any = None  # filled on demand by conversions.py
-        self.recorder = SourceRecorder(stop)
+        self.activity: Any = None  # the same: which variables carry tangents, by conversions.py
 
     def input(self, aval: ShapedArray, value: Any = None) -> Tracer:
-        """A new input. With `value` (an Array or a tracer of an outer trace), it is known."""
+        """A new argument. With `value` (an Array or a tracer of an outer trace), it is known."""
+        tracer = self._new_input(aval, value)
+        self.invars.append(self.inputs[-1])
+        return tracer
+
+    def _new_input(self, aval: ShapedArray, value: Any) -> Tracer:
         var = Var(aval)
-        self.invars.append(var)
+        self.inputs.append(var)
         if value is not None:
             self.known[var] = value
-        return Tracer(self, aval, var)
+        return Tracer(self.segment, aval, self.segment.add_input(aval, -len(self.inputs)))
 
     def record(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
         """Write down one equation and return tracers of its outputs."""
         if not self.alive or state.level < self.level:  # ended, or used from another thread
             raise leaked(next(x for x in args if type(x) is Tracer and x._trace is self))
-        atoms: list[Atom] = [x._var if type(x) is Tracer and x._trace is self else self.atom(x) for x in args]
-        out = primitive.abstract(*[x.aval for x in atoms], **params)
-        place: Source | Pointers | None = state.source
+        if GUARD in primitive.effects:
+            self.record_guard(primitive, args[0], params, state.source or self.places.here(2))
+            return []
+        place: Source | int | None = state.source
         if place is None:
-            place = self.recorder.pointers(3)
+            place = self.places.enter(sys._getframe(2))
+        if self.segment.ends_at(place):
+            self._begin_segment()
+        segment = self.segment
+        operands = tuple([self.operand(x) for x in args])
+        key = _key(primitive, operands, params) if segment.prefix.shared else None
+        found = None if key is None else segment.prefix.get(key)
+        if found is None:
+            out = primitive.abstract(*[aval_like(x) for x in args], **params)
+            outs = tuple(out) if primitive.multiple_results else (out,)
+            found = segment.prefix.with_equation(key, primitive, operands, params, outs)
+        self.places.offsets.append(place)
+        segment.prefix = found
         if primitive.multiple_results:
-            outvars = [Var(aval) for aval in out]
-            self.eqns.append(Eqn(primitive, atoms, outvars, params, place, _effects(primitive, params)))
-            return [Tracer(self, var.aval, var) for var in outvars]
-        var = Var(out)
-        self.eqns.append(Eqn(primitive, atoms, (var,), params, place, primitive.effects))
-        return Tracer(self, out, var)
+            return [Tracer(segment, aval, found.index + n) for n, aval in enumerate(found.outs)]
+        return Tracer(segment, found.outs[0], found.index)
 
-    def atom(self, x: Any) -> Atom:
-        """The variable or literal that stands for `x` in this trace."""
+    def record_guard(self, guard: Primitive, x: Any, params: dict[str, Any], source: Source | None) -> None:
+        """Write down that Python asked for `x`. Only in the list of equations: programs that differ in guards are the same."""
+        if type(x) is Tracer and x._trace is self:
+            atom: Atom = x._var
+        else:
+            atom = self._atom(self.segment.piece(), self.operand(x))
+        self.eqns.append(Eqn(guard, [atom], [], params, source, guard.effects))
+
+    def operand(self, x: Any) -> Operand:
+        """How `x` is written in an operation recorded now: a number of a value, or a literal."""
         kind = type(x)
         if kind is Literal:
-            return x  # type: ignore[no-any-return]
+            return interned(x)
         if kind is Tracer:
             if x._trace is self:
-                return x._var  # type: ignore[no-any-return]
+                return self.segment.index_of(x)  # type: ignore[no-any-return]
             if not x._trace.alive or x._trace.owner != self.owner or x._trace.level > self.level:
                 raise leaked(x)
         elif isinstance(x, np.generic):
-            return Literal(x, shaped(x))
-        elif kind is not _Array:
-            x = _Array(x, shaped(x))
-        found = self.constvars.get(id(x))
-        if found is None:
-            found = self.constvars[id(x)] = Var(x.aval)
-            self.constants.append(x)
-            self.known[found] = x
-        return found
+            return interned(Literal(x, shaped(x)))
+        elif kind is not array_type():
+            x = array_type()(x, shaped(x))
+        holder = self._constants.get(id(x))
+        if holder is None:
+            holder = self._constants[id(x)] = self._new_input(x.aval, x)
+            self.constvars.append(self.inputs[-1])
+            self.consts.append(x)
+        return self.segment.index_of(holder)
 
-    def finish(self, outputs: Sequence[Any], result_paths: Sequence[str] = ()) -> ClosedJaxpr:
-        """The program that was recorded, with `outputs` as its results. Ends the trace."""
-        outvars = [Literal(x._value[()], x.aval) if _is_scalar(x) else self.atom(x) for x in outputs]
-        names = DebugNames(self.function, self.purpose, self.names, result_paths)
-        jaxpr = Jaxpr(tuple(self.constvars.values()), self.invars, self.eqns, outvars, names)
+    def _begin_segment(self) -> None:
+        before = self.segment
+        before.level = _CLOSED
+        self._ended.append(before.piece())
+        self.segment = Segment(self, shared_root(), before.base + before.prefix.results)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """What was recorded."""
+        return [*self._ended, self.segment.piece()] if self.alive else self._ended
+
+    @property
+    def eqns(self) -> list[Eqn]:
+        """The equations so far."""
+        at, done, count = self._listed
+        pieces = self.pieces
+        if at < len(pieces) - 1 or done is not pieces[-1].prefix:
+            places = self.places.pointers(count)
+            for piece in pieces[at:]:
+                for step in piece.prefix.since(done):
+                    if step.primitive is not None:
+                        self._eqns.append(self._equation(piece, step, next(places)))
+                        count += 1
+                done = None
+            self._listed = len(pieces) - 1, pieces[-1].prefix, count
+        return self._eqns
+
+    def _equation(self, piece: Piece, step: Prefix, place: Source | Pointers | None) -> Eqn:
+        primitive, params = step.primitive, step.params
+        assert primitive is not None
+        atoms = [self._atom(piece, x) for x in step.operands]
+        outvars = [Var(aval) for aval in step.outs]
+        self._results += outvars
+        return Eqn(primitive, atoms, outvars, params, place, _effects(primitive, params))
+
+    def _atom(self, piece: Piece, operand: Operand) -> Atom:
+        if isinstance(operand, Literal):
+            return operand
+        return self._variable(piece.base + operand if operand >= 0 else piece.origins[-1 - operand])
+
+    def _variable(self, number: int) -> Var:
+        return self._results[number] if number >= 0 else self.inputs[-1 - number]
+
+    def variable(self, tracer: Tracer) -> Var:
+        """The variable that `tracer` is in the Jaxpr."""
+        number = tracer._segment.number(tracer._index)
+        if number >= len(self._results):
+            _ = self.eqns  # makes the variables
+        return self._variable(number)
+
+    def end(self, outputs: Sequence[Any]) -> None:
+        """End the trace with `outputs` as the results of the program."""
+        self.outputs = [
+            interned(Literal(x._value[()], x.aval)) if _is_scalar(x) else self.operand(x) for x in outputs
+        ]
         self.close()
-        return ClosedJaxpr(jaxpr, self.constants)
+
+    def finish(self, outputs: Sequence[Any]) -> ClosedJaxpr:
+        """The program that was recorded, with `outputs` as its results. Ends the trace."""
+        self.end(outputs)
+        return self.closed_jaxpr()
+
+    def closed_jaxpr(self) -> ClosedJaxpr:
+        """The program of a trace that has ended."""
+        eqns = self.eqns
+        outvars = [self._atom(self._ended[-1], x) for x in self.outputs]
+        names = DebugNames(self.function, self.purpose, self.names)
+        return ClosedJaxpr(Jaxpr(self.constvars, self.invars, eqns, outvars, names), self.consts)
 
     def close(self) -> None:
         """End the trace: tracers that outlive it raise when used."""
-        self.alive = False
-        self.recorder.close()
+        if self.alive:
+            self.alive = False
+            self.segment.level = _CLOSED
+            self._ended.append(self.segment.piece())
+            del self.segment, self._constants  # tracers refer to the trace through it: no cycles are left behind
+            self.places.close()
+
+
+def _key(primitive: Primitive, operands: tuple[Operand, ...], params: dict[str, Any]) -> Any:
+    """What an operation is found by among those that follow a prefix; None: it cannot be found again."""
+    if not params:
+        return (primitive, *operands)
+    if primitive.takes_arrays:  # bodies are traced anew each time, and would keep their constants alive
+        return None
+    key = (primitive, operands, tuple([(name, type(value), value) for name, value in params.items()]))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _is_scalar(x: Any) -> bool:
-    return type(x) is _Array and x.aval.shape == ()
+    return type(x) is array_type() and x.aval.shape == ()
 
 
 def _effects(primitive: Primitive, params: dict[str, Any]) -> frozenset[Any]:

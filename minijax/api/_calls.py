@@ -12,7 +12,7 @@ from typing import Any
 
 from ..array import Array, as_value
 from ..errors import teach
-from ..ir import ClosedJaxpr, ShapedArray, Tracer, Var, aval_like, new_trace, state
+from ..ir import ClosedJaxpr, ShapedArray, Trace, Tracer, Var, aval_like, new_trace, state
 from ..tree import PyTreeDef, leaf_names, tree_flatten, tree_unflatten
 
 __all__ = [
@@ -174,18 +174,28 @@ def whole_call(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Traced:
-    """A traced call: the program, its input values, what is known inside, and the structure of the result."""
+    """A traced call: the program, its input values, what is known inside, and the structure of the result.
 
-    __slots__ = ("aux", "closed", "known", "out_tree", "values")
+    The program may be given as a trace that has ended: then `closed` is written out when somebody looks at it.
+    """
+
+    __slots__ = ("aux", "known", "out_tree", "program", "values")
 
     def __init__(
-        self, closed: ClosedJaxpr, known: dict[Var, Any], values: Sequence[Any], out_tree: Any, aux: Any
+        self, program: ClosedJaxpr | Trace, known: dict[Var, Any], values: Sequence[Any], out_tree: Any, aux: Any
     ) -> None:
-        self.closed = closed
+        self.program = program
         self.known = known
         self.values = values
         self.out_tree = out_tree
         self.aux = aux
+
+    @property
+    def closed(self) -> ClosedJaxpr:
+        """The program."""
+        if type(self.program) is Trace:
+            self.program = self.program.closed_jaxpr()
+        return self.program  # type: ignore[return-value]
 
 
 def trace_flat(
@@ -223,8 +233,8 @@ def trace_flat(
             check(flat.out_tree, outs)
         aux_leaves, aux_tree = ([], None) if flat.aux is None else tree_flatten(flat.aux)
         places = [i for i, x in enumerate(aux_leaves) if type(x) is Tracer and x._trace is trace]
-        closed = trace.finish([*outs, *(aux_leaves[i] for i in places)])
-    return Traced(closed, trace.known, values, flat.out_tree, (aux_leaves, aux_tree, places))
+        trace.end([*outs, *(aux_leaves[i] for i in places)])
+    return Traced(trace, trace.known, values, flat.out_tree, (aux_leaves, aux_tree, places))
 
 
 def _call_with_axis(flat: FlatFunction, tracers: list[Tracer], axis: tuple[Any, int] | None, trace: Any) -> list[Any]:

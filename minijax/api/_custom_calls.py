@@ -16,7 +16,7 @@ from typing import Any
 
 from ..dtypes import float0
 from ..ir import ClosedJaxpr, ShapedArray, Tracer, aval_like, source_of, state
-from ..ir.source import SourceRecorder, is_internal
+from ..ir.source import Places, is_internal
 from ..ir.trace import describe
 from ..structured._closures import captured_tracers, holds_functions, refilled
 from ..structured._rules import body_with_captured
@@ -132,7 +132,7 @@ class CustomCall:
             self.structures.append(structure)
         self.in_avals = [aval_like(x) for x in self.values]
         self.rules = list(rules)
-        self.site = state.source if state.source is not None else SourceRecorder().here()
+        self.site = state.source if state.source is not None else Places().here(1)
         self.captured: list[Any] = []
         self.out_tree: Any = None
         self.out_avals: Sequence[ShapedArray] = ()

@@ -174,14 +174,14 @@ def argument_names_at(f: Any, args: Sequence[Any], dynamic: Sequence[int], struc
 
 def _value_and_cotangents(traced: Traced) -> tuple[list[Any], list[Any]]:
     """Results of a traced call whose first result is a scalar, and its gradient with respect to all inputs."""
+    if not (config.debugging or config.minijax_strong_zeros):
+        found = value_and_cotangents(traced.program)
+        if found is not None:
+            outs, cts = found
+            return outs, [_cotangent(ct, x.aval) for ct, x in zip(cts, traced.values, strict=True)]
     jaxpr = traced.closed.jaxpr
     in_avals = jaxpr.in_avals
     nonzero = [aval.is_differentiable for aval in in_avals]
-    if not (config.debugging or config.minijax_strong_zeros):
-        found = value_and_cotangents(jaxpr, traced.closed.consts, traced.values, nonzero)
-        if found is not None:
-            outs, cts = found
-            return outs, [_cotangent(ct, aval) for ct, aval in zip(cts, in_avals, strict=True)]
     outs, linear, out_nonzero = linearize_values(jaxpr, traced.closed.consts, traced.values, nonzero, traced.known)
     seeds: list[Any] = [None] * sum(out_nonzero)
     if out_nonzero[0]:
