@@ -13,7 +13,7 @@ import numpy as np
 from .api.callbacks import debug_callback as callback
 from .debugger import breakpoint as breakpoint
 from .ir import CALLBACK, ORDERED_CALLBACK, Effect
-from .ir.source import SourceRecorder
+from .ir.source import Places
 
 __all__ = ["DebugEffect", "OrderedDebugEffect", "breakpoint", "callback", "log", "print"]
 
@@ -96,7 +96,7 @@ def log(
         >>> import minijax as mj
         >>> mj.debug.log("x = {x}", x=2)
     """
-    source = SourceRecorder().here(1)
+    source = Places().here(1)
     file, line = ("(unknown file)", 0) if source is None else (source.file, source.line)
 
     def handle(text: str) -> None:
