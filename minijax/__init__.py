@@ -33,6 +33,7 @@ from . import (
     ir as ir,
     lax as lax,
     numpy as numpy,
+    tree as tree,
     tree_util as tree_util,
 )
 from .api.autodiff import (
@@ -89,7 +90,6 @@ from .config import (
     numpy_rank_promotion as numpy_rank_promotion,
 )
 from .dtypes import float0 as float0
-from .tree import tree as tree
 
 __version__ = "0.1.0"
 

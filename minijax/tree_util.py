@@ -1,4 +1,4 @@
-"""`minijax.tree_util`: JAX's names for pytrees; everything is in `tree.py`."""
+"""`minijax.tree_util`: JAX's names for pytrees; everything is in `minijax/tree/`."""
 
 from __future__ import annotations
 

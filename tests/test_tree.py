@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from minijax import tree
 from minijax.tree import (
     DictKey,
     FlattenedIndexKey,
@@ -32,7 +33,6 @@ from minijax.tree import (
     register_pytree_with_keys,
     register_pytree_with_keys_class,
     register_static,
-    tree,
     tree_all,
     tree_broadcast,
     tree_flatten,
