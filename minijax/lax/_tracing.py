@@ -1,7 +1,7 @@
 """Bodies of loops and branches: user functions traced to Jaxprs, and the errors when their results do not fit.
 
 In: a function and the types of its arguments (values are not known in a body). Out: a `Body`: the program, whose leading inputs
-are the outer tracers that it captures, these tracers, and the structure of its result.
+are the outer values that it captures, these values, and the structure of its result.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..api._calls import FlatFunction, function_name, parameter_names, trace_fla
 from ..array import Array
 from ..errors import teach
 from ..ir import ClosedJaxpr, Literal, ShapedArray
-from ..structured._bodies import hoist_tracers
+from ..structured._bodies import hoist_constants
 from ..tree import PyTreeDef, keystr, leaf_names, tree_flatten_with_path, tree_unflatten
 
 __all__ = ["Body", "difference", "described", "finished", "literals", "trace_body", "type_difference"]
@@ -43,7 +43,7 @@ def trace_body(
         return leaf_names(trees, {}, parameter_names(function, len(trees)))
 
     traced = trace_flat(flat, [None] * len(avals), avals=avals, purpose=purpose, names=names, staging=True)
-    closed, captured = hoist_tracers(traced.closed)
+    closed, captured = hoist_constants(traced.closed)
     return Body(closed, captured, traced.out_tree)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "check_operands",
     "chosen",
     "fixpoint",
+    "hoist_constants",
     "hoist_tracers",
     "is_concrete",
     "linearize_inside",
@@ -67,6 +68,13 @@ def hoist_tracers(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
         jaxpr.effects,
     )
     return ClosedJaxpr(opened, [x for _, x in arrays]), [x for _, x in tracers]
+
+
+def hoist_constants(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
+    """A body without constants, these being leading inputs, and their values: bodies of loops and branches are pure text."""
+    jaxpr = closed.jaxpr
+    opened = Jaxpr((), (*jaxpr.constvars, *jaxpr.invars), jaxpr.eqns, jaxpr.outvars, jaxpr.names, jaxpr.effects)
+    return ClosedJaxpr(opened, ()), list(closed.consts)
 
 
 def present(values: Sequence[Any]) -> list[Any]:

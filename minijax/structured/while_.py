@@ -43,9 +43,7 @@ from ._bodies import (
     with_carry_types,
     with_zeros,
 )
-from .checkpoint import checkpoint
 from .deferred import deferred_tangents
-from .scan import scan
 
 __all__ = ["segmented", "while_"]
 
@@ -207,7 +205,7 @@ def _counted(body: ClosedJaxpr, num_consts: int, count: int, checkpoint_every: i
     segments, rest = divmod(count, every) if every else (0, 0)
 
     def steps(length: int, args: Sequence[Any], step: ClosedJaxpr = body) -> list[Any]:
-        return scan.bind(  # type: ignore[no-any-return]
+        return p.scan(  # type: ignore[no-any-return]
             *args,
             jaxpr=step,
             length=length,
@@ -231,7 +229,7 @@ def _segment(body: ClosedJaxpr, steps: Any) -> ClosedJaxpr:
     """Some steps that keep only where they started."""
     inner = retraced(steps, body.in_avals, "checkpoint", body)
     params = {"policy": None, "prevent_cse": False, "differentiated": False}
-    return retraced(lambda *args: checkpoint.bind(*args, jaxpr=inner, **params), body.in_avals, "checkpoint", body)
+    return retraced(lambda *args: p.checkpoint(*args, jaxpr=inner, **params), body.in_avals, "checkpoint", body)
 
 
 # -- batch, dead code
