@@ -65,7 +65,7 @@ def draw_body(sheet: Sheet, jaxpr: Jaxpr, prefix: str, cluster: str) -> None:
     """The equations of a program whose inputs are on the sheet."""
     asks = GUARD in jaxpr.effects
     asked_inside = echoes(jaxpr) if asks else {}
-    _take_labels(sheet, jaxpr)
+    _take_names(sheet, jaxpr)
     for index, eqn in enumerate(jaxpr.eqns):
         key = f"{prefix}{index}"
         if index in asked_inside:
@@ -84,7 +84,7 @@ def draw_body(sheet: Sheet, jaxpr: Jaxpr, prefix: str, cluster: str) -> None:
 
 def draw_equation(sheet: Sheet, eqn: Eqn, key: str, cluster: str) -> None:
     """One equation without bodies."""
-    outs = ", ".join(sheet.names[v] for v in eqn.outvars)
+    outs = ", ".join(map(sheet.name, eqn.outvars))
     operands = " ".join(sheet.operand(x) for x in eqn.invars)
     title = f"{eqn.primitive.name} {operands}".rstrip()
     title = f"{outs} = {title}" if outs else title
@@ -95,14 +95,21 @@ def draw_equation(sheet: Sheet, eqn: Eqn, key: str, cluster: str) -> None:
         lines.append(place_of(eqn.source))
         detail = f"{title}\n{eqn.source.line_text}" if eqn.source.line_text else title
     family = FAMILY_OF[eqn.primitive.kind]
-    node = Node(key, "equation", cut(title), tuple(lines), family, cluster, eqn.source, detail, avals)
+    node = Node(
+        key, "equation", cut(title), tuple(lines), family, cluster, eqn.source, detail, avals, op=eqn.primitive.name
+    )
     sheet.node(node, *eqn.outvars)
     sheet.connect(eqn.invars, key)
 
 
-def _take_labels(sheet: Sheet, jaxpr: Jaxpr) -> None:
-    """What `viz.label` named is called so from the equation on that made it."""
+def _take_names(sheet: Sheet, jaxpr: Jaxpr) -> None:
+    """What nothing reads is `_`; what `viz.label` named is called so from the equation on that made it."""
+    used = {x for eqn in jaxpr.eqns for x in eqn.invars}
+    used.update(jaxpr.outvars)
     for eqn in jaxpr.eqns:
+        for var in eqn.outvars:
+            if var not in used:
+                sheet.names[var] = "_"
         if eqn.primitive is label:
             (named,) = eqn.invars
             sheet.names[eqn.outvars[0]] = eqn.params["name"]

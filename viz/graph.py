@@ -35,6 +35,7 @@ NODE_KINDS = frozenset(
         "output",
     }
 )
+ARM_KINDS = frozenset({"taken", "untaken", "undecided"})
 EDGE_KINDS = frozenset({"data", "taken", "untaken", "undecided", "runs", "chosen", "other", "residual", "carry"})
 
 
@@ -86,6 +87,7 @@ class Node:
         values: lines that say what was computed, when asked for.
         cost: work, when asked for.
         marks: remarks.
+        op: name of the primitive; empty for what is no equation.
         size: how many equations it stands for (more than one when folded).
         members: ids of the nodes folded into it.
     """
@@ -103,6 +105,7 @@ class Node:
     values: tuple[str, ...] = ()
     cost: Cost | None = None
     marks: tuple[Mark, ...] = ()
+    op: str = ""
     size: int = 1
     members: tuple[str, ...] = ()
 

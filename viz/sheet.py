@@ -120,14 +120,10 @@ class Sheet:
     # -- variables
 
     def open(self, program: Jaxpr | ClosedJaxpr, prefix: str, cluster: str) -> Jaxpr:
-        """Name the variables of a program afresh (not those that stand for others) and place its constants."""
+        """Name the inputs of a program (not those that stand for others) and place its constants."""
         jaxpr = program.jaxpr if isinstance(program, ClosedJaxpr) else program
         for var in (*jaxpr.constvars, *jaxpr.invars):
-            if var not in self.names:
-                self.names[var] = self.fresh_name()
-        for eqn in jaxpr.eqns:
-            for var in eqn.outvars:
-                self.names[var] = self.fresh_name()
+            self.name(var)
         consts = program.consts if isinstance(program, ClosedJaxpr) else [None] * len(jaxpr.constvars)
         for index, (var, value) in enumerate(zip(jaxpr.constvars, consts, strict=True)):
             if type(value) is Array and value.size <= _SMALL:
@@ -145,6 +141,13 @@ class Sheet:
         for var in variables:
             for table in (self.producers, self.texts, self.names, self.numbers):
                 table.pop(var, None)  # type: ignore[attr-defined]
+
+    def name(self, var: Var) -> str:
+        """What a variable is called; it gets the next name if it has none."""
+        found = self.names.get(var)
+        if found is None:
+            found = self.names[var] = self.fresh_name()
+        return found
 
     def fresh_name(self) -> str:
         """The next variable name."""

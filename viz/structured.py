@@ -215,16 +215,17 @@ def _draw_bodies(sheet: Sheet, eqn: Eqn, key: str, frame: str, draw_body: DrawBo
 
 
 def _draw_result(sheet: Sheet, eqn: Eqn, key: str, frame: str, stacked: int = 0) -> None:
-    outs = ", ".join(sheet.names[v] for v in eqn.outvars)
+    outs = ", ".join(map(sheet.name, eqn.outvars))
     avals = tuple(v.aval for v in eqn.outvars)
     lines: list[Any] = [] if eqn.primitive.name in _LOOPS else param_lines(eqn)
     lines += aval_lines(avals)
     if stacked:
-        names = [sheet.names[v] for v in eqn.outvars[len(eqn.outvars) - stacked :]]
+        names = [sheet.name(v) for v in eqn.outvars[len(eqn.outvars) - stacked :]]
         lines.append(cut(f"stacked: {', '.join(names)}"))
     if eqn.source is not None:
         lines.append(place_of(eqn.source))
     title = cut(f"{outs} = {eqn.primitive.name}" if outs else eqn.primitive.name)
     detail = "" if eqn.source is None else eqn.source.line_text
-    node = Node(key, "result", title, tuple(lines), "structured", frame, eqn.source, detail or title, avals)
+    op = eqn.primitive.name
+    node = Node(key, "result", title, tuple(lines), "structured", frame, eqn.source, detail or title, avals, op=op)
     sheet.node(node, *eqn.outvars)

@@ -1,0 +1,157 @@
+"""The functions that draw: `draw`, `draw_grad`, `draw_transforms`, `draw_branches`, and `label`.
+
+In: a function and its arguments, or a program. Out: a `Drawing`. A picture is made in steps that are all graphs: build,
+values, cost, fold, around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
+
+from ..api._calls import check_callable
+from ..api.checkpointing import checkpoint_name
+from ..api.stage import abstract_leaf, make_jaxpr
+from ..errors import teach
+from ..ir import ClosedJaxpr, Jaxpr, Tracer
+from ..tree import tree_flatten
+from .build import graph_of
+from .drawing import Drawing
+from .fold import How, fold, neighbourhood
+from .graph import Graph
+from .style import THEMES
+from .values import evaluate, with_costs, with_values
+
+__all__ = ["Drawer", "draw", "label"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the picture shows: the keywords of `draw`."""
+
+    values: bool = False
+    cost: bool = False
+    fold: How = "auto"
+    depth: int | None = None
+    max_nodes: int = 400
+    theme: str = "auto"
+    around: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.theme not in ("auto", *THEMES):
+            raise ValueError(f"theme must be 'auto', 'light' or 'dark', got {self.theme!r}")
+
+    def graph(self, program: Jaxpr | ClosedJaxpr, args: Sequence[Any] | None) -> Graph:
+        """The graph of a program, everything done that the options ask for."""
+        graph = graph_of(program)
+        if self.values:
+            if args is None or not isinstance(program, ClosedJaxpr):
+                raise ValueError("values=True needs a closed Jaxpr and its arguments: draw(jaxpr, args, values=True)")
+            graph = with_values(graph, evaluate(program, args))
+        if self.cost and isinstance(program, ClosedJaxpr):
+            graph = with_costs(graph, program)
+        return self.shown(graph)
+
+    def shown(self, graph: Graph) -> Graph:
+        """The part of a graph that is drawn, folded."""
+        if self.around is not None:
+            graph = neighbourhood(graph, self.around)
+        return fold(graph, self.fold, self.depth, self.max_nodes)
+
+
+def draw(
+    program: Any,
+    args: Sequence[Any] | None = None,
+    *,
+    values: bool = False,
+    cost: bool = False,
+    fold: How = "auto",
+    depth: int | None = None,
+    max_nodes: int = 400,
+    theme: str = "auto",
+    around: str | None = None,
+) -> Any:
+    """A picture of a function's program, or of a Jaxpr.
+
+    Args:
+        program: a function of arrays (also a transformed one: `grad(f)`, `jit(f)`), or a Jaxpr.
+        args: tuple of arguments: `draw(f, (x, y))` is `draw(f)(x, y)`.
+        values: show what each equation computed; mark what is not finite.
+        cost: show floating-point operations and bytes.
+        fold: "auto" (loops, and whatever it takes to show at most `max_nodes` nodes), "repeats", "functions", False, or a
+            function from nodes to a name.
+        depth: draw what is nested deeper than this as one node each.
+        max_nodes: budget of fold="auto".
+        theme: "auto" (SVG follows the reader's setting), "light" or "dark".
+        around: show what is near this only: a node (`e3`), a variable, an input, a place (`model.py:12`).
+
+    Returns:
+        For a function without `args`, a function of the same arguments that returns the `Drawing` of the program traced
+        with them: Python branches on their values are captured. Else a `Drawing`.
+
+    Raises:
+        TypeError: `program` is neither a function nor a Jaxpr, or `args` is not a tuple.
+        ValueError: a keyword has no such value.
+
+    Example:
+        >>> import minijax as mj
+        >>> draw(mj.make_jaxpr(lambda x: x + 1.0)(2.0))
+        Drawing(<lambda>: 1 equation) -> .save("picture.svg")
+    """
+    options = Options(values, cost, fold, depth, max_nodes, theme, around)
+    if args is not None and not isinstance(args, (tuple, list)):
+        raise TypeError(
+            teach(
+                f"draw takes the arguments of the function as a tuple, got {type(args).__name__}",
+                do="draw(f)(x, y)   or   draw(f, (x, y))",
+            )
+        )
+    if isinstance(program, (Jaxpr, ClosedJaxpr)):
+        return Drawing(options.graph(program, args), theme)
+    if not callable(program):
+        raise TypeError(f"draw takes a function or a Jaxpr, got {type(program).__name__}")
+    drawer = Drawer(program, options)
+    return drawer if args is None else drawer(*args)
+
+
+class Drawer:
+    """What `draw(f)` returns: call it with the arguments of `f`."""
+
+    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+        check_callable(function)
+        self._function = function
+        self._options = options
+        update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Drawing:
+        """The picture of the function at these arguments."""
+        program = make_jaxpr(self._function)(*args, **kwargs)
+        leaves = tree_flatten((args, kwargs))[0] if self._options.values else []
+        values = [abstract_leaf(x)[1] for x in leaves]
+        if any(x is None or type(x) is Tracer for x in values):
+            raise ValueError("values=True needs arguments with values, not ShapeDtypeStructs or traced values")
+        return Drawing(self._options.graph(program, values), self._options.theme)
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__name__", "f")
+        return f"<draw({name}): call it with the arguments of {name} to see the picture>"
+
+
+def label(x: Any, name: str) -> Any:
+    """`x` itself, under a name that pictures show.
+
+    Args:
+        x: an array or a tree of arrays.
+        name: what to call it.
+
+    Returns:
+        An equal tree.
+
+    Example:
+        >>> import minijax.numpy as mnp
+        >>> [n.title for n in draw(lambda x: label(mnp.sin(x), "wave") * 2.0)(1.0).graph.nodes]
+        ['x', 'wave = sin a', 'b = mul wave 2.0', 'result']
+    """
+    return checkpoint_name(x, name)
