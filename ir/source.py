@@ -51,10 +51,8 @@ class Source:
     @property
     def position(self) -> tuple[int | None, int | None, int | None, int | None]:
         """(line, end line, column, end column) as `code.co_positions` gives them: columns from 0, in UTF-8 bytes."""
-        for index, position in enumerate(self.code.co_positions()):
-            if index == self.lasti // 2:
-                return position
-        return self.code.co_firstlineno, None, None, None
+        positions, index = _positions(self.code), self.lasti // 2
+        return positions[index] if 0 <= index < len(positions) else (self.code.co_firstlineno, None, None, None)
 
     @property
     def file(self) -> str:
@@ -140,6 +138,12 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
             return frame
         frame = frame.f_back
     return None
+
+
+@functools.lru_cache(maxsize=64)
+def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
+    """The positions of all instructions: who looks at one equation of a long function soon looks at the next."""
+    return tuple(code.co_positions())
 
 
 Pointers = tuple[CodeType, int, Source | None]

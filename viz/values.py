@@ -17,7 +17,7 @@ import numpy as np
 from ..array import as_value
 from ..interpreters.eval import eval_closed
 from ..ir import Atom, ClosedJaxpr, Eqn, Jaxpr, Kind, Literal, Var, guard, sub_jaxprs
-from .graph import Cluster, Cost, Edge, Graph, Mark, Node
+from .graph import Cluster, Cost, Graph, Mark
 from .structured import is_call
 
 __all__ = ["Run", "equations_of", "evaluate", "summary", "with_costs", "with_values"]
@@ -187,15 +187,23 @@ def with_values(graph: Graph, run: Run) -> Graph:
                 ]
         elif node.kind == "guard" and run.questions.get(node.id, ("", None))[0]:
             question, distance = run.questions[node.id]
-            flips = "" if distance is None or not math.isfinite(distance) else f"\nflips if a side moves by {distance:.4g}"
+            flips = (
+                ""
+                if distance is None or not math.isfinite(distance)
+                else f"\nflips if a side moves by {distance:.4g}"
+            )
             node = replace(node, values=(question,), detail=node.detail + flips)
         nodes.append(node)
     not_run = {f"c{key}_{n}" for key, taken in run.chosen.items() for n in range(64) if n != taken}
     clusters = tuple(_with_run(cluster, run, not_run) for cluster in graph.clusters)
     shown = replace(graph, nodes=tuple(nodes), clusters=clusters)
+    idle: set[str] = set()
+    for cluster in graph.clusters:  # each comes after its parent
+        if cluster.id in not_run or cluster.parent in idle:
+            idle.add(cluster.id)
     frame_of = {node.id: node.cluster for node in graph.nodes}
     edges = [
-        replace(edge, kind="other") if edge.kind == "chosen" and _in_frames(frame_of[edge.head], not_run) else edge
+        replace(edge, kind="other") if edge.kind == "chosen" and frame_of[edge.head] in idle else edge
         for edge in graph.edges
     ]
     return replace(shown, edges=tuple(edges)).marked(marks)
@@ -209,10 +217,6 @@ def _with_run(cluster: Cluster, run: Run, not_run: set[str]) -> Cluster:
         times = run.rounds[key]
         return replace(cluster, title=f"{cluster.title}: {times:,} round{'' if times == 1 else 's'}")
     return cluster
-
-
-def _in_frames(cluster: str, frames: set[str]) -> bool:
-    return any(cluster == frame or cluster.startswith(f"{frame}_") or cluster.startswith(f"c{frame[1:]}_") for frame in frames)
 
 
 def equations_of(program: ClosedJaxpr | Jaxpr, prefix: str = "e") -> Iterator[tuple[str, Eqn]]:
