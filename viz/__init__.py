@@ -29,6 +29,6 @@ from __future__ import annotations
 from .build import graph_of as graph_of
 from .drawing import Drawing as Drawing
 from .engine import EngineError as EngineError
-from .pictures import draw as draw, label as label
+from .pictures import draw as draw, draw_grad as draw_grad, label as label
 
-__all__ = ["Drawing", "EngineError", "draw", "graph_of", "label"]
+__all__ = ["Drawing", "EngineError", "draw", "draw_grad", "graph_of", "label"]

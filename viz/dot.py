@@ -8,6 +8,7 @@ graph gives the same text.
 from __future__ import annotations
 
 import textwrap
+from itertools import pairwise
 
 import graphviz
 
@@ -48,6 +49,10 @@ class _Writer:
         self.colours = colours
         self.nodes: dict[str, list[Node]] = {}
         self.clusters: dict[str, list[Cluster]] = {}
+        self.upwards: set[str] = set()  # frames in which the program runs from bottom to top
+        for cluster in graph.clusters:  # each after its parent
+            if cluster.kind == "backward" or cluster.parent in self.upwards:
+                self.upwards.add(cluster.id)
         for node in graph.nodes:
             self.nodes.setdefault(node.cluster, []).append(node)
         for cluster in graph.clusters:
@@ -58,7 +63,7 @@ class _Writer:
         self._defaults(dot)
         self._fill(dot, "")
         self._ties(dot)
-        backward = {n.id for n in self.graph.nodes if self._is_backward(n)}
+        backward = {node.id for node in self.graph.nodes if self._is_backward(node)}
         for edge in self.graph.edges:
             self._edge(dot, edge, backward)
         self._legend(dot)
@@ -162,7 +167,8 @@ class _Writer:
             "arrowhead": look.arrow,
         }
         if edge.label:
-            attributes["label"] = graphviz.nohtml(escaped(edge.label))
+            attributes["headlabel"] = graphviz.nohtml(escaped(edge.label))  # a label amid the edge lands on frames
+            attributes["labeldistance"] = "2.2"
             attributes["fontcolor"] = self.colours[look.text]
         tail, head = edge.tail, edge.head
         if edge.kind in ("carry", "residual"):
@@ -174,16 +180,33 @@ class _Writer:
         dot.edge(tail, head, **attributes)
 
     def _is_backward(self, node: Node) -> bool:
-        return any(cluster.kind == "backward" for cluster in self.graph.enclosing(node.cluster))
+        return node.cluster in self.upwards
 
     def _ties(self, dot: graphviz.Digraph) -> None:
-        """Derived equations stand level with the one that they come from."""
+        """What is kept, and the first equation derived from it, stand level with the equation that they come from."""
+        known = {node.id for node in self.graph.nodes}
+        rows: dict[str, dict[str, str]] = {}
         for node in self.graph.nodes:
-            if node.origin:
-                with dot.subgraph() as row:
-                    row.attr(rank="same")
-                    row.node(node.origin)
-                    row.node(node.id)
+            if node.origin in known:
+                rows.setdefault(node.origin, {}).setdefault(node.kind, node.id)
+        for origin, row in rows.items():
+            with dot.subgraph() as level:
+                level.attr(rank="same")
+                for key in (origin, *row.values()):
+                    level.node(key)
+        self._columns(dot)
+
+    def _columns(self, dot: graphviz.Digraph) -> None:
+        """What is kept stands between forward and backward.
+
+        The order of frames from left to right is the engine's, by the number of crossings. An invisible edge from each
+        equation whose result is kept to the next kept value would cross the backward frame if that came first.
+        """
+        place = {node.id: index for index, node in enumerate(self.graph.nodes)}
+        kept = [node for node in self.graph.nodes if node.kind == "residual" and node.origin in place]
+        kept.sort(key=lambda node: place[node.origin])
+        for above, below in pairwise(kept):
+            dot.edge(above.origin, below.id, style="invis", constraint="false", weight="0")
 
     # -- legend
 
@@ -191,8 +214,6 @@ class _Writer:
         entries = legend(self.graph)
         if not entries:
             return
-        tails = {edge.tail for edge in self.graph.edges}
-        last = next((n.id for n in reversed(self.graph.nodes) if n.id not in tails), None)
         with dot.subgraph(name="cluster_legend") as box:
             box.attr(
                 id="legend",
@@ -218,8 +239,18 @@ class _Writer:
                         "height": f"{height / 72:.3f}",
                     },
                 )
-        if last is not None:
-            dot.edge(last, f"legend_{entries[0][0]}", style="invis")
+        for key in self._lowest():
+            dot.edge(key, f"legend_{entries[0][0]}", style="invis")
+
+    def _lowest(self) -> list[str]:
+        """Nodes that nothing stands below: the last one, and where a backward program begins."""
+        tails = {edge.tail for edge in self.graph.edges if edge.kind not in ("residual", "carry")}
+        heads = {edge.head for edge in self.graph.edges if edge.kind not in ("residual", "carry")}
+        down = [
+            n.id for n in self.graph.nodes if n.id not in tails and not self._is_backward(n) and n.kind != "residual"
+        ]
+        up = [n.id for n in self.graph.nodes if n.id not in heads and self._is_backward(n)]
+        return [*down[-1:], *up[:1]]
 
 
 def shown_lines(node: Node) -> list[str]:

@@ -37,7 +37,7 @@ _TRIVIAL = frozenset(
     }
 )
 _MANY = {"step that moves data": "steps that move data", "stretch": "stretches"}
-_KEPT = frozenset({"forward", "backward", "residuals", "first", "second"})  # frames that are the picture
+_KEPT = frozenset({"forward", "backward", "kept", "first", "second"})  # frames that are the picture
 
 How = str | bool | Callable[[Node], str | None]
 

@@ -252,7 +252,8 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 def cost_text(cost: Cost) -> str:
     """`1.0 Mflop, 32 KiB`."""
-    return f"{scaled(cost.flops, 1000.0, ('flop', 'kflop', 'Mflop', 'Gflop', 'Tflop'))}, {bytes_text(cost.bytes)}"
+    flops = scaled(cost.flops, 1000.0, ("flop", "kflop", "Mflop", "Gflop", "Tflop"))
+    return f"{flops}, {bytes_text(cost.bytes)}" if cost.flops else bytes_text(cost.bytes)
 
 
 def bytes_text(number: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
 
-from ..api._calls import check_callable
+from ..api._calls import check_callable, positions
 from ..api.checkpointing import checkpoint_name
 from ..api.stage import abstract_leaf, make_jaxpr
 from ..errors import teach
@@ -20,11 +20,12 @@ from ..tree import tree_flatten
 from .build import graph_of
 from .drawing import Drawing
 from .fold import How, fold, neighbourhood
+from .grad_pair import pair_graph
 from .graph import Graph
 from .style import THEMES
 from .values import evaluate, with_costs, with_values
 
-__all__ = ["Drawer", "draw", "label"]
+__all__ = ["Drawer", "draw", "draw_grad", "label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,54 @@ class Drawer:
     def __repr__(self) -> str:
         name = getattr(self._function, "__name__", "f")
         return f"<draw({name}): call it with the arguments of {name} to see the picture>"
+
+
+def draw_grad(
+    program: Callable[..., Any],
+    args: Sequence[Any] | None = None,
+    *,
+    argnums: int | Sequence[int] = 0,
+    fold: How = "auto",
+    depth: int | None = None,
+    max_nodes: int = 400,
+    theme: str = "auto",
+) -> Any:
+    """Forward and backward side by side: what `grad` computes, and what it keeps in between.
+
+    Args:
+        program: a function of arrays.
+        args: tuple of arguments: `draw_grad(f, (x, y))` is `draw_grad(f)(x, y)`.
+        argnums: which arguments to differentiate.
+        fold, depth, max_nodes, theme: as in `draw`.
+
+    Returns:
+        Without `args`, a function of the arguments of `program` that returns the `Drawing`; else the `Drawing`.
+
+    Example:
+        >>> import minijax.numpy as mnp
+        >>> draw_grad(lambda x: mnp.sin(x))(1.0)
+        Drawing(<lambda>: 3 equations) -> .save("picture.svg")
+        >>> draw_grad(lambda x: mnp.sin(x))(1.0).graph.notes
+        ('1 value kept for the backward program, 4 bytes.',)
+    """
+    check_callable(program)
+    options = Options(fold=fold, depth=depth, max_nodes=max_nodes, theme=theme)
+
+    def picture(*args: Any, **kwargs: Any) -> Drawing:
+        traced = make_jaxpr(program)(*args, **kwargs)
+        graph = pair_graph(traced, differentiated(traced, args, argnums))
+        return Drawing(options.shown(graph), theme)
+
+    update_wrapper(picture, program, updated=())
+    return picture if args is None else picture(*args)
+
+
+def differentiated(traced: ClosedJaxpr, args: Sequence[Any], argnums: int | Sequence[int]) -> list[bool]:
+    """Which flat inputs of a traced call belong to the arguments `argnums` and are of a type that has derivatives."""
+    wanted = set(positions(argnums, len(args), "draw_grad"))
+    flags = [i in wanted for i, arg in enumerate(args) for _ in tree_flatten(arg)[0]]
+    flags += [False] * (len(traced.in_avals) - len(flags))  # keyword arguments
+    return [flag and aval.dtype.kind not in "biu" for flag, aval in zip(flags, traced.in_avals, strict=True)]
 
 
 def label(x: Any, name: str) -> Any:

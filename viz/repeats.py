@@ -281,7 +281,13 @@ def _edges(edges: Sequence[Edge], place: dict[str, tuple[str, int, str]], droppe
         if tail is not None or head is not None:
             edge = Edge(tail[2] if tail else edge.tail, head[2] if head else edge.head, kind, edge.label)
         found.setdefault((edge.tail, edge.head, kind), edge)
-    return list(found.values())
+    runs: dict[str, list[Edge]] = {}
+    for edge in found.values():
+        if edge.kind == "runs":
+            runs.setdefault(edge.tail, []).append(edge)
+    # From the second round on the diamond itself leads on; in the first round the text of the arm stands between.
+    taken = {(e.tail, f.head) for e in found.values() if e.kind == "taken" for f in runs.get(e.head, ())}
+    return [e for e in found.values() if e.kind != "runs" or (e.tail, e.head) not in taken]
 
 
 def _frames(

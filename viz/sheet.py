@@ -35,7 +35,23 @@ FAMILY_OF = {
     Kind.EFFECT: "effect",
 }
 # Parameters that the avals, the title or the clusters say already.
-_IMPLIED = frozenset({"shape", "new_dtype", "dtype", "weak_type", "name", "num_captured", "num_consts", "num_carry"})
+_IMPLIED = frozenset(
+    {
+        "shape",
+        "new_dtype",
+        "dtype",
+        "preferred_element_type",
+        "weak_type",
+        "name",
+        "num_captured",
+        "num_consts",
+        "num_carry",
+        "cond_nconsts",
+        "body_nconsts",
+        "checkpoint_every",
+        "unroll",
+    }
+)
 _SMALL = 3  # constants of at most so many elements are written into the equation
 _RESERVED = ("in", "let")
 
@@ -207,10 +223,20 @@ def number_text(value: Any, aval: ShapedArray) -> str:
 
 def param_lines(eqn: Eqn) -> list[str]:
     """The parameters that shapes and title do not imply, at most two lines."""
-    shown = [
-        cut(f"{name}={format_param(value)}") for name, value in sorted(eqn.params.items()) if _tells(name, value)
-    ]
+    shown = [cut(_param_text(eqn, name, value)) for name, value in sorted(eqn.params.items()) if _tells(name, value)]
     return shown[:2] + (["\u2026"] if len(shown) > 2 else [])
+
+
+def _param_text(eqn: Eqn, name: str, value: Any) -> str:
+    if eqn.primitive.name == "dot_general" and name == "dimension_numbers":
+        (lhs, rhs), (lhs_batch, rhs_batch) = value
+        batch = f", batch {_axes(lhs_batch)}, {_axes(rhs_batch)}" if lhs_batch else ""
+        return f"axes {_axes(lhs)} with {_axes(rhs)}{batch}" if lhs else f"outer product{batch}"
+    return f"{name}={format_param(value)}"
+
+
+def _axes(axes: Sequence[int]) -> str:
+    return " ".join(map(str, axes))
 
 
 def _tells(name: str, value: Any) -> bool:

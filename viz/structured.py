@@ -95,8 +95,8 @@ def _draw_cond(sheet: Sheet, eqn: Eqn, key: str, frame: str, draw_body: DrawBody
     sheet.connect([index], choice)
     for number, body in enumerate(branches):
         arm = f"{frame}_{number}"
-        word = f" ({'true' if number else 'false'})" if len(branches) == 2 else ""
-        sheet.clusters.append(Cluster(arm, "arm", f"branch {number}{word}", frame))
+        word = ("false", "true")[number] if len(branches) == 2 else ""
+        sheet.clusters.append(Cluster(arm, "arm", f"{number}: {word}" if word else f"branch {number}", frame))
         prefix, before = f"{key}_{number}_", len(sheet.nodes)
         jaxpr = inline(sheet, body, operands, prefix, arm)
         draw_body(sheet, jaxpr, prefix, arm)
@@ -162,7 +162,7 @@ def _draw_scan(sheet: Sheet, eqn: Eqn, key: str, frame: str, draw_body: DrawBody
         sheet.node(Node(node, "carry", cut(title), (var.aval.str_short(),), cluster=frame, avals=(var.aval,)), var)
         sheet.connect([stack], node)
     inner, prefix = f"{frame}_0", f"{key}_0_"
-    sheet.clusters.append(Cluster(inner, "arm", "body, at each step t", frame))
+    sheet.clusters.append(Cluster(inner, "arm", "body at step t", frame))
     jaxpr = inline(sheet, body, (*eqn.invars[:num_consts], *carried, *slices), prefix, inner)
     draw_body(sheet, jaxpr, prefix, inner)
     _draw_back_edges(sheet, jaxpr.outvars[:num_carry], key)

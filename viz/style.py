@@ -129,6 +129,7 @@ CLUSTERS = {
     "arm": replace(_FRAME, line="pale", dash="dotted", width=1.2),
     "loop": replace(_FRAME, line="taken", dash="dashed"),
     "forward": replace(_FRAME, line="pale"),
+    "kept": replace(_FRAME, line="residual", dash="dotted", width=1.0),
     "backward": replace(_FRAME, line="residual"),
     "first": replace(_FRAME, line="taken"),
     "second": replace(_FRAME, line="residual", dash="dashed"),

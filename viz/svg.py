@@ -42,6 +42,7 @@ def finished_svg(drawn: str, graph: Graph, theme: str = "auto") -> str:
             _tidy(group, titles.get(group.get("id", "")))
     for text in root.iter(f"{{{SVG}}}text"):
         _hold(text)
+    _titles_on_top(root)
     root.set("role", "img")
     root.set("class", "minijax-viz")
     root.set("aria-label", alt_text(graph))
@@ -80,6 +81,20 @@ def _tidy(group: ElementTree.Element, tooltip: str | None) -> None:
         title = ElementTree.Element(f"{{{SVG}}}title")
         title.text = clean(tooltip)
         group.insert(0, title)
+
+
+def _titles_on_top(root: ElementTree.Element) -> None:
+    """Titles of frames come after the edges that cross them, with a rim in the colour of the paper."""
+    for parent in list(root.iter(f"{{{SVG}}}g")):
+        for group in parent.findall(f"{{{SVG}}}g"):
+            if not group.get("class", "").startswith("cluster"):
+                continue
+            for text in group.findall(f"{{{SVG}}}text"):
+                group.remove(text)
+                text.set("stroke", THEMES["light"]["paper"])
+                text.set("stroke-width", "3")
+                text.set("paint-order", "stroke")
+                parent.append(text)
 
 
 def _hold(text: ElementTree.Element) -> None:

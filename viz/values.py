@@ -143,7 +143,7 @@ def summary(value: Any) -> tuple[str, str]:
     if array.size == 0:
         return "empty", wrong
     if array.size <= _SMALL and array.ndim <= 1:
-        text = _scalar(array[()]) if array.ndim == 0 else f"[{' '.join(_scalar(x) for x in array)}]"
+        text = _scalar(array[()]) if array.ndim == 0 else f"[{' '.join(_scalar(x, 4) for x in array)}]"
         return f"= {text}", wrong
     if array.dtype.kind == "b":
         return f"{int(array.sum()):,} of {array.size:,} true", wrong
@@ -162,12 +162,12 @@ def _wrong(array: np.ndarray) -> str:
     return ", ".join(f"{count:,} {name}" for count, name in ((nan, "NaN"), (inf, "inf")) if count)
 
 
-def _scalar(x: Any) -> str:
+def _scalar(x: Any, digits: int = 6) -> str:
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
     if isinstance(x, (complex, np.complexfloating)):
         return f"{complex(x):.4g}"
-    return f"{float(x):.6g}" if isinstance(x, (float, np.floating)) else str(int(x))
+    return f"{float(x):.{digits}g}" if isinstance(x, (float, np.floating)) else str(int(x))
 
 
 # --- on a graph -----------------------------------------------------------------------------------------------
@@ -192,7 +192,10 @@ def with_values(graph: Graph, run: Run) -> Graph:
                 if distance is None or not math.isfinite(distance)
                 else f"\nflips if a side moves by {distance:.4g}"
             )
-            node = replace(node, values=(question,), detail=node.detail + flips)
+            asked, *rest = node.lines
+            node = replace(
+                node, lines=(f"{question} {asked[asked.index('is ') :]}", *rest), detail=node.detail + flips
+            )
         nodes.append(node)
     not_run = {f"c{key}_{n}" for key, taken in run.chosen.items() for n in range(64) if n != taken}
     clusters = tuple(_with_run(cluster, run, not_run) for cluster in graph.clusters)
@@ -212,7 +215,7 @@ def with_values(graph: Graph, run: Run) -> Graph:
 def _with_run(cluster: Cluster, run: Run, not_run: set[str]) -> Cluster:
     key = cluster.id[1:]
     if cluster.id in not_run:
-        return replace(cluster, ran=False, title=f"{cluster.title}: did not run")
+        return replace(cluster, ran=False, title=f"{cluster.title}, not run")
     if key in run.rounds and cluster.kind == "while":
         times = run.rounds[key]
         return replace(cluster, title=f"{cluster.title}: {times:,} round{'' if times == 1 else 's'}")
