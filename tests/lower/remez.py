@@ -33,6 +33,7 @@ def remez(
     rows = [[phi(x) for phi in basis] for x in grid]
     count = len(basis) + 1
     reference = [round(k * (points - 1) / (count - 1)) for k in range(count)]
+    best: tuple[list[mp.mpf], mp.mpf] | None = None
     for _ in range(30):
         system = mp.matrix(count, count)
         right = mp.matrix(count, 1)
@@ -49,10 +50,13 @@ def remez(
         ]
         new = _alternating_extrema(errors, count)
         worst = max(abs(e) for e in errors)
+        if best is None or worst < best[1]:
+            best = coefficients, worst
         if new is None or new == reference or worst < abs(solution[count - 1]) * (1 + mp.mpf("1e-4")):
             break
         reference = new
-    return coefficients, worst
+    assert best is not None
+    return best
 
 
 def _alternating_extrema(errors: Sequence[mp.mpf], count: int) -> list[int] | None:
@@ -88,7 +92,7 @@ def fit(
     dtype: str,
     weight: Function = lambda x: mp.mpf(1),
     fixed: dict[int, float] | None = None,
-    exact: int = 0,
+    together: int = 0,
 ) -> tuple[list[float], float]:
     """Coefficients of x**exponents[k], rounded to `dtype`, and log2 of the weighted error they reach.
 
@@ -99,27 +103,33 @@ def fit(
         dtype: "f32" or "f64".
         weight: multiplies the error: 1/target for a relative error.
         fixed: {exponent: coefficient} not to be fitted.
-        exact: number of highest coefficients that are rounded together at the end instead of one by one.
+        together: number of highest coefficients that are rounded together at the end instead of one by one.
     """
-    known: dict[int, float] = dict(fixed or {})
+    known: dict[int, mp.mpf] = {e: mp.mpf(c) for e, c in (fixed or {}).items()}
     open_ = [e for e in exponents if e not in known]
+    low, high = interval
+    samples = [mp.mpf(low) + (mp.mpf(high) - low) * k / 600 for k in range(601)]
+    samples = [(x, target(x), weight(x)) for x in samples if weight(x)]
+
+    def error_of(coefficients: dict[int, mp.mpf]) -> mp.mpf:
+        return max(abs(w * (v - mp.fsum(c * x**e for e, c in coefficients.items()))) for x, v, w in samples)
 
     def rest(x: mp.mpf) -> mp.mpf:
         return target(x) - mp.fsum(c * x**e for e, c in known.items())
 
+    previous: dict[int, mp.mpf] = {}
     while open_:
-        coefficients, _ = remez(rest, [lambda x, e=e: x**e for e in open_], interval, weight)
-        take = len(open_) if len(open_) <= exact else 1
-        for e, c in zip(open_[:take], coefficients[:take], strict=True):
-            known[e] = round_to(dtype, c)
+        found, _ = remez(rest, [lambda x, e=e: x**e for e in open_], interval, weight)
+        fitted = dict(zip(open_, found, strict=True))
+        # powers that vanish inside the interval violate Haar's condition: then the exchange may find nothing better
+        if previous and error_of(known | previous) < error_of(known | fitted):
+            fitted = previous
+        take = len(open_) if len(open_) <= together else 1
+        for e in open_[:take]:
+            known[e] = mp.mpf(round_to(dtype, fitted[e]))
         open_ = open_[take:]
-    low, high = interval
-    worst = max(
-        abs(weight(x) * (target(x) - mp.fsum(c * x**e for e, c in known.items())))
-        for x in (mp.mpf(low) + (mp.mpf(high) - low) * k / 2000 for k in range(2001))
-        if weight(x)
-    )
-    return [known[e] for e in exponents], float(mp.log(worst, 2))
+        previous = {e: fitted[e] for e in open_}
+    return [float(known[e]) for e in exponents], float(mp.log(error_of(known), 2))
 
 
 def show(name: str, coefficients: Sequence[float], error: float, dtype: str) -> None:

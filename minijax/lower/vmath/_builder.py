@@ -38,7 +38,7 @@ FORMATS = {
     "f32": Format("f32", "float", "i32", "f32", 32, 23, 127),
     "f64": Format("f64", "double", "i64", "f64", 64, 52, 1023),
 }
-SUFFIX = {"float": "f32", "double": "f64", "i1": "i1", "i32": "i32", "i64": "i64"}
+SUFFIX = {"float": "f32", "double": "f64"}
 FLOATS = ("float", "double")
 Number = int | float
 
@@ -200,7 +200,7 @@ class Block:
         """Call `llvm.<name>`, overloaded on the element types in `overloads` (default: the first operand's)."""
         overloads = overloads or (operands[0].element,)
         lane = "" if self.width is None else f"v{self.width}"
-        symbol = ".".join(["llvm", name, *(lane + SUFFIX[e] for e in overloads)])
+        symbol = ".".join(["llvm", name, *(lane + SUFFIX.get(e, e) for e in overloads)])
         result = self.type_of(element)
         types = [self.type_of(x.element) for x in operands]
         self.declares[symbol] = f"declare {result} @{symbol}({', '.join(types)})"
@@ -297,6 +297,32 @@ class Block:
             )
             for a, b in zip(unusual, usual, strict=True)
         ]
+
+    def each_lane(self, symbol: str, x: Value, elements: Sequence[str]) -> list[Value]:
+        """The results, of types `elements`, of a scalar function that returns a struct, called for each lane of `x`."""
+        struct_type = "{ " + ", ".join(elements) + " }"
+        results = ["poison"] * len(elements)
+        for lane in range(self.width or 1):
+            scalar = x.name
+            if self.width is not None:
+                scalar = f"%lane{self._count}"
+                self.lines.append(f"  {scalar} = extractelement {self.type_of(x.element)} {x.name}, i32 {lane}")
+            call = f"%call{self._count}"
+            self.lines.append(f"  {call} = call {struct_type} @{symbol}({x.element} {scalar})")
+            for k, element in enumerate(elements):
+                part = self.instruction(element, f"extractvalue {struct_type} {call}, {k}").name
+                if self.width is not None:
+                    insertion = f"insertelement {self.type_of(element)} {results[k]}, {element} {part}, i32 {lane}"
+                    part = self.instruction(element, insertion).name
+                results[k] = part
+        return [Value(self, element, name) for element, name in zip(elements, results, strict=True)]
+
+    def entry(self, table: str, length: int, element: str, index: Value) -> Value:
+        """`table[index]` for a scalar i64 index into a constant array."""
+        place = self.instruction(
+            "ptr", f"getelementptr [{length} x {element}], ptr @{table}, i64 0, i64 {index.name}"
+        )
+        return self.instruction(element, f"load {element}, ptr {place.name}")
 
     def _start(self, label: str) -> None:
         self._label = label

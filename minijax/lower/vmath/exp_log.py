@@ -72,11 +72,20 @@ EXP_RANGE = {"f32": (-105.0, 89.0, -86.0), "f64": (-746.0, 710.0, -707.0)}
 EXP2_RANGE = {"f32": (-151.0, 128.5, -124.0), "f64": (-1076.0, 1024.5, -1020.0)}
 
 
-def reduce_by_ln2(b: Block, x: Value) -> tuple[Value, Value, Value]:
-    """(r, n, n as integer) with x = n ln 2 + r, |r| <= ln(2) / 2."""
+def reduce_by_ln2(b: Block, x: Value) -> tuple[Value, Value]:
+    """(r, n) with x = n ln 2 + r, |r| <= ln(2) / 2, n as an integer."""
     n, n_integer = b.nearest(x, LOG2_E)
     high, low = LN2[b.format.dtype]
-    return b.fma(n, -low, b.fma(n, -high, x)), n, n_integer
+    return b.fma(n, -low, b.fma(n, -high, x)), n_integer
+
+
+def reduce_by_ln2_exactly(b: Block, x: Value) -> tuple[Value, Value, Value]:
+    """(n, r, low) with x = n ln 2 + (r + low), n as an integer."""
+    n, n_integer = b.nearest(x, LOG2_E)
+    high, low = LN2[b.format.dtype]
+    first = b.fma(n, -high, x)  # exact
+    r = b.fma(n, -low, first)
+    return n_integer, r, b.fma(n, -low, first - r)
 
 
 def scale(b: Block, twice: Value, n: Value, denormal: Value) -> Value:
@@ -89,9 +98,14 @@ def scale(b: Block, twice: Value, n: Value, denormal: Value) -> Value:
 @function("exp")
 def exp(b: Block, x: Value) -> Value:
     """exp(x): polynomial of degree 6 or 11 after reduction by ln 2."""
-    low, high, denormal = EXP_RANGE[b.format.dtype]
-    x = b.at_least(b.at_most(x, high), low)
-    r, _, n = reduce_by_ln2(b, x)
+    return exp_of_negative(b, b.at_most(x, EXP_RANGE[b.format.dtype][1]))
+
+
+def exp_of_negative(b: Block, x: Value) -> Value:
+    """exp(x) where it does not overflow by more than a factor of 2."""
+    low, _, denormal = EXP_RANGE[b.format.dtype]
+    x = b.at_least(x, low)
+    r, n = reduce_by_ln2(b, x)
     # twice the polynomial and half the power, because 2**128 is not a float where exp(x) still is
     twice = b.fma(b.poly(r, [2.0, *(2 * c for c in EXP[b.format.dtype])]), r, 2.0)
     return scale(b, twice, n, x < denormal)
@@ -119,11 +133,20 @@ def expm1(b: Block, x: Value) -> Value:
 
 
 def half_expm1(b: Block, x: Value) -> Value:
-    """(exp(x) - 1) / 2 for -50 <= x <= 89 or 710."""
-    r, _, n = reduce_by_ln2(b, x)
-    p = b.fma(r * r, b.poly(r, EXP[b.format.dtype]), r)
+    """(exp(x) - 1) / 2 for -50 <= x <= 89 or 710: 2**(n-1) (r + rest) + (2**(n-1) - 1/2), the small terms first."""
+    n, r, low = reduce_by_ln2_exactly(b, x)
     half = b.power_of_two(n - 1)
-    return b.fma(half, p, half - 0.5)
+    rest = b.fma(r * r, b.poly(r, EXP[b.format.dtype]), low)
+    return (half - 0.5) + b.fma(half, r, half * rest)
+
+
+def exp_quarter(b: Block, x: Value) -> Value:
+    """exp(x) / 4 for 0 <= x <= 80, where one part of ln 2 suffices for half of the digits."""
+    n, n_integer = b.nearest(x, LOG2_E)
+    r = b.fma(n, -LN2[b.format.dtype][0], x)
+    q = b.fma(r * r, b.poly(r, EXP[b.format.dtype]), r)
+    power = b.power_of_two(n_integer - 2)
+    return b.fma(power, q, power)
 
 
 def split(b: Block, x: Value) -> tuple[Value, Value]:
