@@ -5,6 +5,7 @@ They are looked at when drawing changes: no overlaps, no cut labels, readable at
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,9 +99,7 @@ def long_program(x, w):
 def _mlp_arguments():
     rng = np.random.default_rng(0)
     sizes = (4, 8, 8, 1)
-    params = [
-        (rng.normal(size=(m, n)).astype("f4"), np.zeros(n, "f4")) for m, n in zip(sizes, sizes[1:], strict=False)
-    ]
+    params = [(rng.normal(size=(m, n)).astype("f4"), np.zeros(n, "f4")) for m, n in itertools.pairwise(sizes)]
     return params, rng.normal(size=(16, 4)).astype("f4"), np.zeros((16, 1), "f4")
 
 

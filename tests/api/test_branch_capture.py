@@ -217,7 +217,7 @@ def test_a_branch_in_a_loop_body_may_ask_values_from_outside():
 def test_each_branch_knows_its_arms_and_their_texts():
     (_, first), *rest = branches_of(mj.make_jaxpr(if_elif_else)(1.6))
     assert (first.kind, first.predicate, first.outcome) == ("if", "x > 2.0", False)
-    assert [arm.text for arm in first.arms][0] == "return x**3"
+    assert first.arms[0].text == "return x**3"
     ((_, second),) = rest
     assert (second.kind, second.taken.text) == ("elif", "return x**2")
     assert {arm.text for arm in second.arms} == {"return x**2", "return -x"}
