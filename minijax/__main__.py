@@ -8,6 +8,7 @@ out first, so that it can be changed and tried again.
     python -m minijax print model.py:loss --at 1.0 2.0
     python -m minijax grad  model.py:loss --at 1.0 "[1.0, 2.0]"
     python -m minijax draw  model.py:loss --at 1.0 2.0 -o loss.svg
+    python -m minijax draw  model.py:loss --at 1.0 2.0 --grad -o gradient.html
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 import minijax as mj
 
 from .ir.printer import print_jaxpr
-from .viz import EngineError, draw
+from .viz import Drawing, EngineError, draw, draw_grad
 
 EXAMPLE = '''\
 """A mass on a spring, released at x = 1: how much does it cost where it is after a few steps?"""
@@ -245,7 +246,12 @@ def parser() -> argparse.ArgumentParser:
             "--at", nargs="+", type=argument, default=[], metavar="X", help='arguments: 1.0, -2 or "[1.0, 2.0]"'
         )
         if name == "draw":
-            command.add_argument("-o", "--out", type=Path, help=".svg, .png, .dot or .txt (default: text, printed)")
+            command.add_argument(
+                "-o", "--out", type=Path, help=".svg, .png, .pdf, .html, .dot or .txt (default: text, printed)"
+            )
+            command.add_argument("--grad", action="store_true", help="forward and backward side by side")
+            command.add_argument("--values", action="store_true", help="with what each equation computed")
+            command.add_argument("--text", action="store_true", help="print the picture in words")
     return top
 
 
@@ -271,12 +277,24 @@ def run(options: argparse.Namespace) -> int:
     elif options.command == "grad":
         return 0 if show_derivatives(function, options.at) else 1
     else:
-        drawing = draw(function)(*options.at)
-        if options.out is None:
-            print(drawing)
-        else:
-            save([drawing], options.out)
+        show(picture(function, options), options)
     return 0
+
+
+def picture(function: Callable[..., Any], options: argparse.Namespace) -> Drawing:
+    """What `draw` is asked for: the program, or with --grad forward and backward."""
+    if not options.grad:
+        return draw(function, tuple(options.at), values=options.values)  # type: ignore[no-any-return]
+    floats = [np.asarray(x, dtype=np.float32) for x in options.at]  # integers stand for floats, as in `grad`
+    return draw_grad(function, tuple(floats), argnums=tuple(range(len(floats))))  # type: ignore[no-any-return]
+
+
+def show(drawing: Drawing, options: argparse.Namespace) -> None:
+    """Write the picture where the command line says, or print it in words."""
+    if options.out is not None:
+        save([drawing], options.out)
+    if options.out is None or options.text:
+        print(drawing)
 
 
 def _is_negative(word: str) -> bool:

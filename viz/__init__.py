@@ -27,8 +27,24 @@ How it works: `build.py` turns a Jaxpr into nodes, edges and clusters (`graph.py
 from __future__ import annotations
 
 from .build import graph_of as graph_of
-from .drawing import Drawing as Drawing
+from .drawing import Drawing as Drawing, Panels as Panels
 from .engine import EngineError as EngineError
-from .pictures import draw as draw, draw_grad as draw_grad, label as label
+from .pictures import (
+    draw as draw,
+    draw_branches as draw_branches,
+    draw_grad as draw_grad,
+    draw_transforms as draw_transforms,
+    label as label,
+)
 
-__all__ = ["Drawing", "EngineError", "draw", "draw_grad", "graph_of", "label"]
+__all__ = [
+    "Drawing",
+    "EngineError",
+    "Panels",
+    "draw",
+    "draw_branches",
+    "draw_grad",
+    "draw_transforms",
+    "graph_of",
+    "label",
+]

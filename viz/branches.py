@@ -17,7 +17,7 @@ from ..ir.effects import GUARD
 from .graph import Node, cut, one_line
 from .sheet import Sheet, place_of
 
-__all__ = ["branch_at", "draw_guard", "echoes", "site_of"]
+__all__ = ["branch_at", "draw_guard", "echoes", "shortened", "site_of"]
 
 _TALLEST = 6  # lines of an arm's text
 
@@ -78,7 +78,7 @@ def _draw_arm(sheet: Sheet, branch: Branch, arm: Arm, key: str, cluster: str) ->
         return ""  # leaving the loop is no arm to show
     note = f"{key}{'t' if arm is branch.arms[0] else 'f'}"
     place = f" (line {arm.span[0]})" if arm.span is not None else ""
-    lines = _shortened(arm.text) or ("nothing to do",)
+    lines = shortened(arm.text) or ("nothing to do",)
     if branch.undecided and branch.note:
         lines = (*lines, f"({branch.note})")
     sheet.node(Node(note, kind, f"{arm.label}: {state}{place}", lines, "", cluster, detail=arm.text))
@@ -138,7 +138,8 @@ def _same_question(eqn: Eqn, other: Eqn) -> bool:
     return site_of(eqn.source) == site_of(other.source) and eqn.invars[0] is other.invars[0]
 
 
-def _shortened(text: str) -> tuple[str, ...]:
+def shortened(text: str) -> tuple[str, ...]:
+    """The lines of an arm's text that are shown."""
     lines = text.splitlines()
     if len(lines) > _TALLEST:
         lines = [*lines[: _TALLEST - 1], f"\u2026 ({len(lines) - _TALLEST + 1} more lines)"]

@@ -167,8 +167,11 @@ class _Writer:
             "arrowhead": look.arrow,
         }
         if edge.label:
-            attributes["headlabel"] = graphviz.nohtml(escaped(edge.label))  # a label amid the edge lands on frames
-            attributes["labeldistance"] = "2.2"
+            text = graphviz.nohtml(escaped(f" {edge.label}"))
+            if edge.kind == "taken":
+                attributes["label"] = text
+            else:  # leaves a frame: amid the edge it would land on the frame
+                attributes |= {"headlabel": text, "labeldistance": "2.2"}
             attributes["fontcolor"] = self.colours[look.text]
         tail, head = edge.tail, edge.head
         if edge.kind in ("carry", "residual"):
@@ -243,14 +246,14 @@ class _Writer:
             dot.edge(key, f"legend_{entries[0][0]}", style="invis")
 
     def _lowest(self) -> list[str]:
-        """Nodes that nothing stands below: the last one, and where a backward program begins."""
+        """Nodes that nothing stands below: the last ones, and where a backward program begins."""
         tails = {edge.tail for edge in self.graph.edges if edge.kind not in ("residual", "carry")}
         heads = {edge.head for edge in self.graph.edges if edge.kind not in ("residual", "carry")}
         down = [
             n.id for n in self.graph.nodes if n.id not in tails and not self._is_backward(n) and n.kind != "residual"
         ]
         up = [n.id for n in self.graph.nodes if n.id not in heads and self._is_backward(n)]
-        return [*down[-1:], *up[:1]]
+        return [*down[-8:], *up[:1]]
 
 
 def shown_lines(node: Node) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from .style import THEMES
 from .svg import finished_svg
 from .text import alt_text, text_of
 
-__all__ = ["Drawing"]
+__all__ = ["Drawing", "Panels"]
 
 
 class Drawing:
@@ -56,13 +57,17 @@ class Drawing:
         """A sentence that stands for the picture: for `alt` attributes."""
         return alt_text(self.graph)
 
-    def svg(self) -> str:
-        """The picture as one element `<svg>`, with title and description for screen readers."""
-        return self._svg
+    def svg(self, prefix: str = "") -> str:
+        """The picture as one element `<svg>`, with title and description for screen readers.
+
+        Args:
+            prefix: put before every id, for pages with several pictures.
+        """
+        return finished_svg(self._drawn, self.graph, self.theme, prefix)
 
     @cached_property
-    def _svg(self) -> str:
-        return finished_svg(run_engine(self.dot, "svg").decode(), self.graph, self.theme)
+    def _drawn(self) -> str:
+        return run_engine(self.dot, "svg").decode()
 
     def png(self) -> bytes:
         """The picture as PNG.
@@ -74,13 +79,8 @@ class Drawing:
 
     def html(self) -> str:
         """A page with the picture and its text, no script, nothing from the network."""
-        title = html.escape(self.graph.summary())
-        words = html.escape(self.text())
-        return (
-            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n{_PAGE_STYLE}\n</head>\n'
-            f"<body>\n<main>\n{self.svg()}\n<details><summary>The same in words</summary>\n<pre>{words}</pre>\n</details>\n"
-            "</main>\n</body>\n</html>\n"
-        )
+        words = f"<details><summary>The same in words</summary>\n<pre>{html.escape(self.text())}</pre>\n</details>"
+        return page(self.graph.summary(), f"{self.svg()}\n{words}")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture; the suffix says how: .svg, .png, .html, .dot (or .gv), .txt.
@@ -121,6 +121,87 @@ class Drawing:
         except EngineError as error:
             print(error, file=sys.stderr)  # noqa: T201
             return text
+
+
+class Panels(Mapping[str, Drawing]):
+    """Several pictures under names: what `draw_transforms` returns. A mapping from name to `Drawing`.
+
+    Example:
+        >>> import minijax.numpy as mnp
+        >>> from minijax.viz import draw_transforms
+        >>> panels = draw_transforms(mnp.sin)(1.0)
+        >>> list(panels)
+        ['trace', 'jvp', 'linearize', 'transpose', 'batch']
+        >>> panels["transpose"]
+        Drawing(transpose of sin: 1 equation) -> .save("picture.svg")
+    """
+
+    def __init__(self, name: str, drawings: Mapping[str, Drawing]) -> None:
+        self.name = name
+        self._drawings = dict(drawings)
+
+    def __getitem__(self, panel: str) -> Drawing:
+        return self._drawings[panel]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._drawings)
+
+    def __len__(self) -> int:
+        return len(self._drawings)
+
+    def text(self) -> str:
+        """All pictures in words."""
+        return "\n\n".join(f"{name}\n{drawing.text()}" for name, drawing in self.items())
+
+    def html(self) -> str:
+        """A page with all pictures side by side and their text, no script, nothing from the network."""
+        return page(self.name, self._figures())
+
+    def _figures(self) -> str:
+        figures = (
+            f"<figure><figcaption>{html.escape(name)}</figcaption>\n{drawing.svg(prefix=f'{name}_')}\n</figure>"
+            for name, drawing in self.items()
+        )
+        words = html.escape(self.text())
+        return (
+            f'<div class="minijax-panels" style="display:flex;flex-wrap:wrap;gap:1rem">\n{chr(10).join(figures)}\n</div>\n'
+            f"<details><summary>The same in words</summary>\n<pre>{words}</pre>\n</details>"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> list[Path]:
+        """Write the pictures: .html and .txt as one file, others as one file per panel, `f_jvp.svg` for `f.svg`.
+
+        Returns:
+            The paths.
+
+        Raises:
+            ValueError: another suffix.
+        """
+        path = Path(path)
+        whole = {".html": self.html, ".txt": lambda: self.text() + "\n"}
+        if path.suffix in whole:
+            content = whole[path.suffix]().encode()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            return [path]
+        return [drawing.save(path.with_name(f"{path.stem}_{name}{path.suffix}")) for name, drawing in self.items()]
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f'Panels({self.name}: {", ".join(self)}) -> .save("picture.html"), ["{next(iter(self), "")}"]'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self._figures(), "text/plain": self.text()}
+
+
+def page(title: str, body: str) -> str:
+    """A page around some HTML."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f"{_PAGE_STYLE}\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
 
 
 _PAGE_STYLE = (

@@ -215,7 +215,7 @@ class Graph:
 
     def summary(self) -> str:
         """`f: 12 equations, 1 captured branch`."""
-        parts = [counted(self.equations, "equation")]
+        parts = [counted(self.equations, "equation")] if self.equations or not self.branches else []
         if self.branches:
             parts.append(counted(len(self.branches), "captured branch", "captured branches"))
         return f"{self.name}: {', '.join(parts)}"

@@ -13,19 +13,23 @@ from typing import Any
 
 from ..api._calls import check_callable, positions
 from ..api.checkpointing import checkpoint_name
+from ..api.compile import Jitted
 from ..api.stage import abstract_leaf, make_jaxpr
 from ..errors import teach
 from ..ir import ClosedJaxpr, Jaxpr, Tracer
 from ..tree import tree_flatten
 from .build import graph_of
-from .drawing import Drawing
+from .diff import diff_graph
+from .drawing import Drawing, Panels
 from .fold import How, fold, neighbourhood
 from .grad_pair import pair_graph
 from .graph import Graph
+from .specialisations import Program, tree_graph
+from .stages import STAGES, stage_graphs
 from .style import THEMES
 from .values import evaluate, with_costs, with_values
 
-__all__ = ["Drawer", "draw", "draw_grad", "label"]
+__all__ = ["Drawer", "draw", "draw_branches", "draw_grad", "draw_transforms", "label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,24 @@ class Drawer:
             raise ValueError("values=True needs arguments with values, not ShapeDtypeStructs or traced values")
         return Drawing(self._options.graph(program, values), self._options.theme)
 
+    def diff(self, first: Any, second: Any) -> Drawing:
+        """Two runs in one picture: what they share once, the branch where they part, what each did alone.
+
+        Args:
+            first, second: tuples of arguments (or one argument each).
+
+        Returns:
+            The picture; questions answered differently have a thick red border.
+
+        Example:
+            >>> f = lambda x: x * 2.0 if x > 0 else -x
+            >>> print(draw(f).diff(1.0, -1.0).alt())  # doctest: +ELLIPSIS
+            <lambda>, two runs: 3 equations, 1 captured branch (x > 0 is True at line 1: then). Equations of the ...
+        """
+        runs = [make_jaxpr(self._function)(*(x if isinstance(x, tuple) else (x,))) for x in (first, second)]
+        graph = diff_graph(*(graph_of(run) for run in runs))
+        return Drawing(self._options.shown(graph), self._options.theme)
+
     def __repr__(self) -> str:
         name = getattr(self._function, "__name__", "f")
         return f"<draw({name}): call it with the arguments of {name} to see the picture>"
@@ -178,6 +200,102 @@ def draw_grad(
 
     update_wrapper(picture, program, updated=())
     return picture if args is None else picture(*args)
+
+
+def draw_transforms(
+    program: Callable[..., Any],
+    args: Sequence[Any] | None = None,
+    *,
+    steps: Sequence[str] = STAGES,
+    argnums: int | Sequence[int] = 0,
+    fold: How = "auto",
+    depth: int | None = None,
+    max_nodes: int = 400,
+    theme: str = "auto",
+) -> Any:
+    """The same function after each transformation, one panel each.
+
+    Args:
+        program: a function of arrays.
+        args: tuple of arguments: `draw_transforms(f, (x, y))` is `draw_transforms(f)(x, y)`.
+        steps: which panels: "trace" (the program), "jvp" (forward mode), "linearize" (its linear part), "transpose" (that
+            part backwards: reverse mode), "batch" (`vmap`).
+        argnums: which arguments to differentiate.
+        fold, depth, max_nodes, theme: as in `draw`.
+
+    Returns:
+        Without `args`, a function of the arguments of `program` that returns `Panels`; else the `Panels`.
+
+    Raises:
+        ValueError: no such step.
+
+    Example:
+        >>> import minijax.numpy as mnp
+        >>> print(draw_transforms(mnp.sin, steps=("transpose",))(1.0))
+        transpose
+        transpose of sin: 1 equation
+          > kept: cos   a:f32[]
+          > ct(result)   b:f32[]
+          c = mul b a   f32[] ...
+          < ct(x)   c:f32[]
+    """
+    check_callable(program)
+    options = Options(fold=fold, depth=depth, max_nodes=max_nodes, theme=theme)
+    for step in steps:
+        if step not in STAGES:
+            raise ValueError(f"steps must be among {', '.join(map(repr, STAGES))}, got {step!r}")
+
+    def panels(*args: Any, **kwargs: Any) -> Panels:
+        traced = make_jaxpr(program)(*args, **kwargs)
+        graphs = stage_graphs(traced, differentiated(traced, args, argnums), steps)
+        drawings = {step: Drawing(options.shown(graph), theme) for step, graph in graphs.items()}
+        return Panels(traced.jaxpr.names.function or "program", drawings)
+
+    update_wrapper(panels, program, updated=())
+    return panels if args is None else panels(*args)
+
+
+def draw_branches(jitted: Any, *, theme: str = "auto") -> Drawing:
+    """The specialisations that a jitted function has at this moment: the branches that its calls took, and never took.
+
+    Args:
+        jitted: what `jit` returned, after some calls.
+        theme: as in `draw`.
+
+    Raises:
+        TypeError: not a jitted function.
+
+    Example:
+        >>> import minijax as mj
+        >>> f = mj.jit(lambda x: x * 2.0 if x > 0 else -x)
+        >>> _ = [f(x) for x in (1.0, 2.0, -3.0)]
+        >>> print(draw_branches(f))
+        jit(<lambda>): 1 captured branch
+        2 specialisations of jit(<lambda>); dashed: arms that no call has taken.
+          [<lambda>(f32[])]
+            > <lambda>   3 calls  2 specialisations
+            <> x > 0   3 calls  <doctest minijax.viz.pictures.draw_branches[1]>:1
+            (then: 2 calls) specialisation   2 calls  3 equations
+            (else: 1 call) specialisation   1 call  3 equations
+    """
+    if not isinstance(jitted, Jitted):
+        raise TypeError(
+            teach(
+                f"draw_branches takes a jitted function, got {type(jitted).__name__}",
+                why="only jit keeps a program for each way through the branches",
+                do="g = minijax.jit(f); g(x); draw_branches(g)   or, for one call,   draw(f)(x)",
+            )
+        )
+    signatures = [
+        (_signature(programs), [Program(traced.closed, traced.hits) for traced in programs])
+        for programs in jitted.programs.values()
+        if programs
+    ]
+    return Drawing(tree_graph(jitted.__name__, signatures), theme)
+
+
+def _signature(programs: Sequence[Any]) -> str:
+    return ", ".join(aval.str_short() for aval in programs[0].closed.in_avals)
 
 
 def differentiated(traced: ClosedJaxpr, args: Sequence[Any], argnums: int | Sequence[int]) -> list[bool]:

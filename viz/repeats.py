@@ -347,7 +347,7 @@ def merged_title(titles: Sequence[str], last: str) -> str:
         for index, (word, other) in enumerate(zip(words, others, strict=False)):
             if word != other and not (_NAME.fullmatch(word) and _NAME.fullmatch(other)):
                 words[index] = "\u2026"
-    if last and equals:
+    if last and equals and last.rpartition(" = ")[0] != outs:
         outs = f"{outs} \u2026 {last.rpartition(' = ')[0]}"
     return cut(f"{outs}{equals}{' '.join(words)}")
 

@@ -24,13 +24,14 @@ _DESCRIBED = 2000  # characters of the text picture that go into the description
 _GROUPS = ("node", "edge", "cluster", "graph")
 
 
-def finished_svg(drawn: str, graph: Graph, theme: str = "auto") -> str:
+def finished_svg(drawn: str, graph: Graph, theme: str = "auto", prefix: str = "") -> str:
     """The SVG of an engine with all that the engine does not know.
 
     Args:
         drawn: the engine's output.
         graph: what was drawn.
         theme: "auto" adds the dark colours for readers who prefer them.
+        prefix: put before every id.
 
     Returns:
         The element, as text.
@@ -59,6 +60,8 @@ def finished_svg(drawn: str, graph: Graph, theme: str = "auto") -> str:
         root.insert(index, element)
     for element in root.iter():  # the tree is written without namespace prefixes
         element.tag = element.tag.rpartition("}")[2]
+        if prefix and "id" in element.attrib:
+            element.set("id", prefix + element.get("id", ""))
         for name in [key for key in element.attrib if key.startswith("{")]:
             del element.attrib[name]
     root.set("xmlns", SVG)

@@ -49,6 +49,10 @@ def _lines(graph: Graph) -> Iterator[str]:
     yield graph.summary()
     yield from graph.notes
     clusters = {cluster.id: cluster for cluster in graph.clusters}
+    labels: dict[str, str] = {}
+    for edge in graph.edges:
+        if edge.label:
+            labels[edge.head] = f"{labels[edge.head]}, {edge.label}" if edge.head in labels else edge.label
     inside: list[str] = []
     for node in graph.nodes:
         around: list[str] = []
@@ -61,11 +65,11 @@ def _lines(graph: Graph) -> Iterator[str]:
                 ran = "" if clusters[key].ran else " (did not run)"
                 yield f"{'  ' * (depth + 1)}[{clusters[key].title}{ran}]"
         inside = around
-        yield from _node_lines(node, "  " * (len(around) + 1))
+        yield from _node_lines(node, "  " * (len(around) + 1), labels.get(node.id, ""))
 
 
-def _node_lines(node: Node, indent: str) -> Iterator[str]:
-    mark = _MARKS.get(node.kind, "")
+def _node_lines(node: Node, indent: str, label: str) -> Iterator[str]:
+    mark = _MARKS.get(node.kind, "") + (f"({label}) " if label else "")
     title, *rest = node.text
     if node.kind in _ARMS:
         yield f"{indent}  {mark}{title}"

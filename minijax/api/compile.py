@@ -113,6 +113,7 @@ class Jitted:
                 outs = self._run(traced.closed, values)
             except GuardMismatch:
                 continue
+            traced.hits += 1
             if index:
                 programs.insert(0, programs.pop(index))  # the hot branch first
             return self._finish(traced, outs)
@@ -125,6 +126,7 @@ class Jitted:
         if not any(type(x) is Tracer for x in traced.closed.consts):
             # Only the program is kept: not the values it was traced at.
             kept = Traced(traced.closed, {}, (), traced.out_tree, traced.aux)
+            kept.hits = 1
             if len(programs) < config.minijax_jit_max_specializations:
                 programs.insert(0, kept)
             else:
