@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..ir import Atom, Var
-from .fuse import Call, Fused, Step
+from .steps import Call, Step
 
 __all__ = ["Workspace", "plan_workspace"]
 
@@ -36,9 +36,8 @@ def plan_workspace(steps: Sequence[Step], results: Sequence[Atom]) -> Workspace:
         if type(step) is Call:
             seen.update(x for x in (*step.eqn.invars, *step.outs) if type(x) is Var)
             continue
-        assert type(step) is Fused
-        for var, buffer in zip(step.variables, step.kernel.buffers, strict=True):
-            if buffer.written:
+        for var, written in zip(step.variables, step.written, strict=True):  # type: ignore[union-attr]
+            if written:
                 first.setdefault(var, number)
             last[var] = number
     local = [var for var in first if var not in seen]

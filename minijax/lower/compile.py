@@ -23,7 +23,9 @@ from ..ir.passes.inline_calls import inline_calls
 from ..ir.passes.lift_guards import lift_guards
 from ..ir.passes.rewrite import rewrite
 from .driver import driver
-from .fuse import Call, Step, plan
+from .fuse import plan
+from .loops import lower_loop
+from .steps import Call, Step
 
 __all__ = ["Program", "compile_program", "compiled", "optimised"]
 
@@ -68,7 +70,7 @@ def compile_program(closed: ClosedJaxpr) -> Program:
     """
     closed = optimised(closed)
     closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
-    steps = plan(closed)
+    steps = plan(closed, lambda eqn: lower_loop(eqn, optimised))
     try:
         run = driver(closed, steps)
     except Exception as error:  # LLVM's errors have many types; the program must run

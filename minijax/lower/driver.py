@@ -20,8 +20,9 @@ from ..ir.guards import outcome_of
 from ..ir.primitive import Primitive
 from . import native
 from .buffers import Workspace, plan_workspace
-from .emit_llvm import emit_kernel
-from .fuse import Call, Fused, Step
+from .emit_loops import emit_step
+from .loops import Loop
+from .steps import Call, Native, Step
 
 __all__ = ["driver"]
 
@@ -71,8 +72,13 @@ class _Driver:
         for i, var in enumerate(jaxpr.invars):
             inputs.append(f"x{i}")
             self.names[var] = f"x{i}"
-        fused = [step for step in self.steps if type(step) is Fused]
-        emitted = [emit_kernel(step.kernel) for step in fused]
+        fused = [step for step in self.steps if type(step) is not Call]
+        emitted = [emit_step(step) for step in fused]
+        for step in fused:
+            if type(step) is Loop:
+                for var, value in step.constants:
+                    if var not in self.names:
+                        self.names[var] = self.constant(value)
         addresses = native.compiled(emitted)
         kernels = {id(step): pair for step, pair in zip(fused, zip(emitted, addresses, strict=True), strict=True)}
         if any(type(step) is Call and not step.eqn.primitive.takes_arrays for step in self.steps):
@@ -89,7 +95,7 @@ class _Driver:
                 number += 1
             else:
                 end = number
-                while end < len(self.steps) and type(self.steps[end]) is Fused:
+                while end < len(self.steps) and type(self.steps[end]) is not Call:
                     end += 1
                 self.segment(self.steps[number:end], kernels)  # type: ignore[arg-type]
                 number = end
@@ -146,7 +152,7 @@ class _Driver:
         differs = f"{self.constant(_mismatch)}({kind!r}, {expected}, {self.read(eqn.invars[0])})"
         self.body.append(f"    if {found} != {expected}: raise {differs}")
 
-    def segment(self, steps: Sequence[Fused], kernels: dict[int, Any]) -> None:
+    def segment(self, steps: Sequence[Native], kernels: dict[int, Any]) -> None:
         """Kernels that run one after the other without leaving native code."""
         slots: dict[Any, int] = {}
         pieces: list[Var] = []
@@ -171,26 +177,15 @@ class _Driver:
         for var in pieces:
             slots[var] = len(slots)
             derived.append((slots[var], base, self.workspace.places[var]))
-        calls, work = [], 0
+        calls, work = [], 0.0
         for step in steps:
             emitted, address = kernels[id(step)]
             calls.append((address, [slots[var] for var in step.variables], emitted.numbers))
-            work += sum(_points(step))
+            work += step.work
         code = native.program(count, len(slots), derived, calls, frees_lock=work > _LONG)
         enter, again = self.constant(native.enter(code)), self.constant(_again)
         listed = ", ".join(arguments)
         self.body.append(f"    if {enter}({listed}): {again}({enter}, {listed})")
-
-
-def _points(step: Fused) -> list[int]:
-    """How many points the nests of a kernel have."""
-    out = []
-    for stage in step.kernel.stages:
-        size = 1
-        for n in (*step.kernel.rows, *stage.extents):
-            size *= n
-        out.append(size)
-    return out
 
 
 def _again(enter: Callable[..., int], *arrays: Any) -> None:

@@ -31,12 +31,36 @@ CHUNK = (
 
 
 class Emitted(NamedTuple):
-    """A kernel as text: `definition` (with the functions called `NAME`), what it declares, and its run-time numbers."""
+    """A kernel as text.
 
-    definition: str
+    Attributes:
+        body: the definition of `@NAME.body` and what it calls.
+        buffers: how many pointers it takes, before its numbers.
+        declares: declarations by symbol.
+        vmath: the elementary functions that it calls.
+        numbers: its run-time numbers at this shape.
+    """
+
+    body: str
+    buffers: int
     declares: dict[str, str]
     vmath: tuple[tuple[str, str], ...]
     numbers: tuple[int, ...]
+
+    @property
+    def definition(self) -> str:
+        """The body, and `@NAME`, which takes its arguments out of two arrays."""
+        lines = [self.body + "define void @NAME(ptr %table, ptr %sizes) nounwind {"]
+        for k in range(self.buffers):
+            lines.append(f"  %q{k} = getelementptr ptr, ptr %table, i64 {k}")
+            lines.append(f"  %b{k} = load ptr, ptr %q{k}")
+        for k in range(len(self.numbers)):
+            lines.append(f"  %s{k} = getelementptr i64, ptr %sizes, i64 {k}")
+            lines.append(f"  %p{k} = load i64, ptr %s{k}")
+        pointers = [f"ptr %b{k}" for k in range(self.buffers)]
+        arguments = ", ".join([*pointers, *(f"i64 %p{k}" for k in range(len(self.numbers)))])
+        lines += [f"  call void @NAME.body({arguments})", "  ret void", "}"]
+        return "\n".join(lines) + "\n"
 
 
 def emit_kernel(kernel: Kernel) -> Emitted:
@@ -324,19 +348,7 @@ class _Writer:
         buffers, numbers = self.nest.buffers, self.numbers
         pointers = [f"ptr noalias {'' if b.written else 'readonly '}%b{k}" for k, b in enumerate(buffers)]
         parameters = ", ".join([*pointers, *(f"i64 %p{k}" for k in range(len(numbers)))])
-        lines = [f"define internal void @NAME.body({parameters}) noinline nounwind {{", "entry:", *self.allocas]
-        lines += self.out.lines
-        lines += ["  ret void", "}", "define void @NAME(ptr %table, ptr %sizes) nounwind {"]
-        for k in range(len(buffers)):
-            lines.append(f"  %q{k} = getelementptr ptr, ptr %table, i64 {k}")
-            lines.append(f"  %b{k} = load ptr, ptr %q{k}")
-        for k in range(len(numbers)):
-            lines.append(f"  %s{k} = getelementptr i64, ptr %sizes, i64 {k}")
-            lines.append(f"  %p{k} = load i64, ptr %s{k}")
-        arguments = ", ".join(
-            [*(f"ptr %b{k}" for k in range(len(buffers))), *(f"i64 %p{k}" for k in range(len(numbers)))]
-        )
-        lines += [f"  call void @NAME.body({arguments})", "  ret void", "}"]
-        return Emitted(
-            "\n".join(lines) + "\n", dict(self.out.declares), tuple(sorted(self.out.vmath)), tuple(numbers)
-        )
+        inline = "noinline" if self.labels else "alwaysinline"  # without a loop, it belongs into the loop around it
+        lines = [f"define internal void @NAME.body({parameters}) {inline} nounwind {{", "entry:", *self.allocas]
+        text = "\n".join([*lines, *self.out.lines, "  ret void", "}"]) + "\n"
+        return Emitted(text, len(buffers), dict(self.out.declares), tuple(sorted(self.out.vmath)), tuple(numbers))

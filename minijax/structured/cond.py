@@ -300,6 +300,7 @@ cond = Primitive(
     transpose=_transpose,
     batch=_batch,
     dce=_dce,
+    lower="cond",
     params={"branches": tuple},
     multiple_results=True,
     doc="""One of several branches. Operands: an int32 scalar, clamped to the number of branches, then the operands of all

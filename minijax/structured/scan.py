@@ -335,6 +335,7 @@ scan = Primitive(
     transpose=_transpose,
     batch=_batch,
     dce=_dce,
+    lower="scan",
     params={
         "jaxpr": ClosedJaxpr,
         "length": int,

@@ -349,6 +349,7 @@ while_ = Primitive(
     partial_eval=_partial_eval,
     batch=_batch,
     dce=_dce,
+    lower="while",
     params={
         "body_jaxpr": ClosedJaxpr,
         "body_nconsts": int,

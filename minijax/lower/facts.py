@@ -1,0 +1,150 @@
+"""What is known about the equations of a program before nests are built: their sort, their cost, what is stored.
+
+In: an optimised ClosedJaxpr. Out: `Facts`. A variable is *stored* if somebody outside the nests reads it, if no nest can compute it
+again, or if computing it again would cost too much; the rest are parts of the expressions of stored ones.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..ir import Atom, ClosedJaxpr, Eqn, Literal, Var
+from .scalars import EXPENSIVE, NATIVE, SCALARS, word_of
+from .steps import LowerLoop, Native
+from .views import VIEWS
+
+__all__ = ["LOOPS", "REDUCTIONS", "Facts", "sort_of"]
+
+REDUCTIONS = {
+    "reduce_add": "add",
+    "reduce_mul": "mul",
+    "reduce_max": "max",
+    "reduce_min": "min",
+    "reduce_and": "and",
+    "reduce_or": "or",
+    "reduce_xor": "xor",
+}
+LOOPS = ("scan", "while", "cond")
+SMALL_DOT = 4096  # products of numbers up to which a matrix product is a loop nest, not a call of BLAS
+DEEPEST = 60  # operations on top of each other in one expression
+
+
+def native(eqn: Eqn) -> bool:
+    """Whether kernels compute with all dtypes of an equation."""
+    return all(x.aval.dtype in NATIVE for x in (*eqn.invars, *eqn.outvars))
+
+
+def sort_of(eqn: Eqn) -> str:
+    """scalar, view, position, reduce, place, dot or call."""
+    word = word_of(eqn.primitive.lower)
+    if eqn.effects or not eqn.outvars or not native(eqn) or eqn.primitive.takes_arrays:
+        return "call"
+    if word in SCALARS:
+        if word == "bitcast" and eqn.invars[0].aval.dtype.itemsize != eqn.outvars[0].aval.dtype.itemsize:
+            return "call"
+        return "call" if word == "bitcast" and "b" in _kinds(eqn) else "scalar"
+    if word in VIEWS or word == "split":
+        return "view"
+    if word == "iota":
+        return "position"
+    if word in REDUCTIONS:
+        return "reduce" if eqn.params["axes"] else "scalar"
+    if word in ("concatenate", "pad"):
+        return "place" if eqn.outvars[0].aval.size else "call"  # nothing to place: nobody would make the array
+    if word == "gemm" and eqn.invars[0].aval.dtype == eqn.outvars[0].aval.dtype:
+        return "dot" if eqn.outvars[0].aval.dtype.kind != "b" else "call"
+    return "call"
+
+
+def _kinds(eqn: Eqn) -> str:
+    return "".join(x.aval.dtype.kind for x in (*eqn.invars, *eqn.outvars))
+
+
+class Facts:
+    """See the module's docstring.
+
+    Attributes:
+        sorts: of each equation; `sort` by variable.
+        producers: the equation that makes a variable.
+        costs, depths: of computing a variable from stored ones.
+        stored: variables that are kept in memory; planning adds to them.
+        views: movement that calls and results read, as NumPy views.
+        loops: native loops, by their first result.
+    """
+
+    def __init__(self, closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool) -> None:
+        self.jaxpr = closed.jaxpr
+        self.loops: dict[Var, Native] = {}  # by the first result
+        self.producers: dict[Var, Eqn] = {}
+        self.sorts: list[str] = []
+        for eqn in self.jaxpr.eqns:
+            sort = sort_of(eqn)
+            if sort == "call" and eqn.outvars and word_of(eqn.primitive.lower) in LOOPS and not eqn.effects:
+                loop = lower_loop(eqn)
+                if loop is not None:
+                    sort = "loop"
+                    self.loops[eqn.outvars[0]] = loop
+            elif sort == "dot" and not inside and products(eqn) > SMALL_DOT:
+                sort = "call"
+            self.sorts.append(sort)
+        self.sort: dict[Var, str] = {}
+        self.costs: dict[Var, int] = {}
+        self.depths: dict[Var, int] = {}
+        self.stored: set[Var] = set()
+        self.views: set[Var] = set()  # movement that calls and results read: NumPy views
+        for eqn, sort in zip(self.jaxpr.eqns, self.sorts, strict=True):
+            for var in eqn.outvars:
+                self.producers[var], self.sort[var] = eqn, sort
+            if sort in ("call", "reduce", "place", "dot", "loop"):
+                self.stored.update(eqn.outvars)
+            else:
+                self._inline(eqn, sort)
+        for atom in self.jaxpr.outvars:
+            self._read_outside(atom, result=True)
+        for eqn, sort in zip(self.jaxpr.eqns, self.sorts, strict=True):
+            for atom in eqn.invars:
+                if sort == "call":
+                    self._read_outside(atom, result=False)
+                elif type(atom) is Var and atom in self.producers and self._is_stored_for(sort, atom):
+                    self.stored.add(atom)
+
+    def _is_stored_for(self, sort: str, var: Var) -> bool:
+        """What a loop reads is an array; what a product reads is read many times."""
+        return sort == "loop" or (sort == "dot" and self.costs.get(var, 0) > 0)
+
+    def _inline(self, eqn: Eqn, sort: str) -> None:
+        word = word_of(eqn.primitive.lower)
+        cost, depth = (SCALARS[word].cost if sort == "scalar" and word in SCALARS else 0), 1
+        for atom in eqn.invars:
+            if type(atom) is Literal or atom in self.stored:
+                continue
+            grows = eqn.outvars[0].aval.size > atom.aval.size
+            if grows and self.costs.get(atom, 0) >= EXPENSIVE:
+                self.stored.add(atom)  # type: ignore[arg-type]
+                continue
+            cost += self.costs.get(atom, 0)  # type: ignore[arg-type]
+            depth = max(depth, 1 + self.depths.get(atom, 0))  # type: ignore[arg-type]
+        for var in eqn.outvars:
+            self.costs[var], self.depths[var] = min(cost, 10**6), depth
+            if depth >= DEEPEST:
+                self.stored.add(var)
+
+    def _read_outside(self, atom: Atom, result: bool) -> None:
+        """A call, or the caller, reads this: it must be an array."""
+        if type(atom) is Literal or atom not in self.producers or atom in self.stored or atom in self.views:
+            return
+        assert type(atom) is Var
+        eqn = self.producers[atom]
+        word = word_of(eqn.primitive.lower)
+        free = word == "reshape" if result else word in ("reshape", "transpose", "slice", "split")
+        if self.sort[atom] != "view" or not free:
+            self.stored.add(atom)
+            return
+        self.views.update(eqn.outvars)
+        self._read_outside(eqn.invars[0], result)
+
+
+def products(eqn: Eqn) -> int:
+    """How many products of numbers a dot_general makes."""
+    contracted = eqn.params["dimension_numbers"][0][0]
+    return eqn.outvars[0].aval.size * math.prod([eqn.invars[0].aval.shape[d] for d in contracted])
