@@ -13,7 +13,7 @@ transformation; the printer, parser, checker and passes work on any program.
 
 from __future__ import annotations
 
-from .avals import ShapedArray as ShapedArray, aval_like as aval_like, shaped as shaped
+from .avals import ShapedArray as ShapedArray, Typed as Typed, aval_like as aval_like, shaped as shaped
 from .check import check_jaxpr as check_jaxpr
 from .concrete import concretize as concretize, known_value as known_value, value_of as value_of
 from .conversions import python_value as python_value

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..dtypes import float0, short_name, tangent_dtype
 
-__all__ = ["ShapedArray", "aval_like", "shaped"]
+__all__ = ["ShapedArray", "Typed", "aval_like", "shaped"]
 
 _interned: dict[tuple[tuple[int, ...], np.dtype, bool], ShapedArray] = {}
 
@@ -98,6 +98,39 @@ class ShapedArray:
 def shaped(value: np.ndarray | np.generic) -> ShapedArray:
     """The aval of a NumPy array or scalar. Strong: NumPy values carry their dtype on purpose."""
     return ShapedArray(value.shape, value.dtype, False)
+
+
+class Typed:
+    """What has an `aval` has a shape and a dtype: arrays, tracers, placeholders of rules."""
+
+    __slots__ = ()
+
+    aval: ShapedArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype: float0 for the tangent of an integer or boolean."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.aval.size
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype gives way in promotion, as a Python scalar's does."""
+        return self.aval.weak_type
 
 
 def aval_like(value: object) -> ShapedArray:

@@ -7,14 +7,12 @@ that ask for symbolic zeros get it too (as `custom_derivatives.SymbolicZero`).
 
 from __future__ import annotations
 
-import numpy as np
-
-from .avals import ShapedArray
+from .avals import ShapedArray, Typed
 
 __all__ = ["Linear", "Zero"]
 
 
-class Zero:
+class Zero(Typed):
     """A tangent or cotangent of type `aval` that is zero everywhere."""
 
     __slots__ = ("aval",)
@@ -22,31 +20,11 @@ class Zero:
     def __init__(self, aval: ShapedArray) -> None:
         self.aval = aval
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Dtype: float0 for the tangent of an integer or boolean."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self.aval.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.aval.size
-
     def __repr__(self) -> str:
         return f"Zero({self.aval.str_short()})"
 
 
-class Linear:
+class Linear(Typed):
     """The operand of a linear equation that a transpose rule is asked about; only its type is known."""
 
     __slots__ = ("aval",)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UnexpectedTracerError, teach
-from .avals import ShapedArray, aval_like, shaped
+from .avals import ShapedArray, Typed, aval_like, shaped
 from .effects import GUARD
 from .evaluation import array_type, describe, evaluate, register_array_type, state
 from .jaxpr import Atom, ClosedJaxpr, DebugNames, Eqn, Jaxpr, Literal, Var, interned
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-class Tracer:
+class Tracer(Typed):
     """A value that is being traced: a numbered value of a segment of its trace. Operators come from minijax.numpy.
 
     When a new segment of the trace meets the tracer, the tracer becomes an input of that segment.
@@ -72,31 +72,6 @@ class Tracer:
         return self._segment.trace.variable(self)
 
     __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Dtype."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self.aval.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.aval.size
-
-    @property
-    def weak_type(self) -> bool:
-        """Whether the dtype gives way in promotion."""
-        return self.aval.weak_type
 
 
 Names = Sequence[str] | Callable[[], Sequence[str]]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import canonicalize_dtype, scalar_dtype
-from .ir import Literal, ShapedArray, Tracer, register_array_type
+from .ir import Literal, ShapedArray, Tracer, Typed, register_array_type
 
 __all__ = ["Array", "as_value", "raw", "wrap"]
 
@@ -25,7 +25,7 @@ class ArrayType(type):
         return kind is Array or kind is Tracer or (cls is not Array and type.__instancecheck__(cls, instance))
 
 
-class Array(metaclass=ArrayType):
+class Array(Typed, metaclass=ArrayType):
     """An immutable array; make one with `minijax.numpy.array` and friends.
 
     Example:
@@ -42,31 +42,6 @@ class Array(metaclass=ArrayType):
         self.aval = aval
 
     __hash__ = None  # type: ignore[assignment]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Dtype."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self.aval.ndim
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.aval.size
-
-    @property
-    def weak_type(self) -> bool:
-        """Whether the dtype gives way in promotion, as a Python scalar's does."""
-        return self.aval.weak_type
 
     @property
     def itemsize(self) -> int:

@@ -57,6 +57,11 @@ def _wide(x: Any) -> np.ndarray:
     return x.astype(complex if x.dtype.kind == "c" else float)
 
 
+def _random_like(rng: np.random.Generator, tree: Any) -> Any:
+    """A random tangent (or cotangent) of `tree`."""
+    return tree_map(partial(_direction, rng), tree)
+
+
 def _direction(rng: np.random.Generator, x: Any) -> Any:
     """A random tangent for `x`."""
     value = np.asarray(as_value(x))
@@ -97,7 +102,7 @@ def check_jvp(
     """
     dtype = _dtype_of(args)
     rng = np.random.default_rng(0)
-    tangents = [tree_map(partial(_direction, rng), x) for x in args]
+    tangents = [_random_like(rng, x) for x in args]
     value, tangent = f_jvp(tuple(args), tuple(tangents))
     atol, rtol = _tolerances(dtype, atol, rtol)
     _close(value, tree_map(_wide, f(*args)), atol, rtol, f"{err_msg}: value of jvp")
@@ -122,8 +127,8 @@ def check_vjp(
     dtype = _dtype_of(args)
     rng = np.random.default_rng(1)
     value, pull = f_vjp(*args)
-    tangents = [tree_map(partial(_direction, rng), x) for x in args]
-    cotangent = tree_map(partial(_direction, rng), value)
+    tangents = [_random_like(rng, x) for x in args]
+    cotangent = _random_like(rng, value)
     numerical = numerical_jvp(f, args, tangents, eps or _STEP.get(dtype, 1e-2))
     forward = _inner(numerical, cotangent)
     backward = _inner(tangents, list(pull(cotangent)))
@@ -191,7 +196,7 @@ def _check(
 
             def forward(*xs: Any) -> Any:
                 rng = np.random.default_rng(2)
-                directions = tuple(tree_map(partial(_direction, rng), x) for x in args)
+                directions = tuple(_random_like(rng, x) for x in args)
                 return jvp(f, xs, directions)[1]
 
             _check(forward, args, order - 1, modes, atol, rtol, eps, f"fwd of {name}")

@@ -17,7 +17,8 @@ import numpy as np
 from ..array import Array, as_value
 from ..config import config
 from ..dtypes import canonicalize_dtype, check_user_dtype, promote, scalar_dtype, to_inexact_dtype
-from ..ir import Literal, ShapedArray, Tracer
+from ..errors import ConcretizationTypeError
+from ..ir import Literal, ShapedArray, Tracer, concretize
 from ..primitives import p
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "canonical_axis",
     "checked",
     "common_dtype",
+    "known_values",
     "literal",
     "literals",
     "plain_pair",
@@ -344,3 +346,20 @@ def user_dtype(dtype: Any, name: str, stacklevel: int = 4) -> np.dtype | None:
     if hasattr(dtype, "dtype") and not isinstance(dtype, (np.dtype, type)):
         dtype = dtype.dtype
     return check_user_dtype(dtype, name, stacklevel)
+
+
+def known_values(name: str, x: Any) -> np.ndarray:
+    """The values of `x`, for a function whose result has a shape that depends on them.
+
+    Raises:
+        ConcretizationTypeError: they are not known here.
+    """
+    if type(x) is not Tracer:
+        return np.asarray(x)
+    try:
+        return concretize(x, "value", name)  # type: ignore[no-any-return]
+    except ConcretizationTypeError as error:
+        raise ConcretizationTypeError(
+            f"{error}\n  note: The size argument of jnp.{name} must be statically specified to use jnp.{name} within "
+            "JAX transformations."
+        ) from None

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..array import Array, wrap
 from ..dtypes import scalar_dtype
-from ..errors import ConcretizationTypeError
 from ..ir import Literal, Tracer, concretize, lookup
 from ..primitives import p
 from ..primitives._ops import like, select as choose_between
@@ -25,6 +24,7 @@ from ._promotion import (
     canonical_axis,
     checked,
     common_dtype,
+    known_values,
     literal,
     plain_pair,
     promoted,
@@ -334,18 +334,6 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     return choose_between(up, rising, p.sub(like(falling, n), falling))
 
 
-def _known(name: str, x: Any) -> np.ndarray:
-    if type(x) is not Tracer:
-        return np.asarray(x)
-    try:
-        return concretize(x, "value", name)
-    except ConcretizationTypeError as error:
-        raise ConcretizationTypeError(
-            f"{error}\n  note: The size argument of jnp.{name} must be statically specified to use jnp.{name} within "
-            "JAX transformations."
-        ) from None
-
-
 def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
     """Indices of the elements that are not zero, one vector per axis.
 
@@ -367,7 +355,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
         raise ValueError("Calling nonzero on 0d arrays is not allowed. Use jnp.atleast_1d(scalar).nonzero() instead.")
     index = scalar_dtype(int)
     if size is None:
-        return tuple(wrap(i.astype(index)) for i in np.nonzero(_known("nonzero", a)))
+        return tuple(wrap(i.astype(index)) for i in np.nonzero(known_values("nonzero", a)))
     (size,) = static_shape(size)
     mask = ravel(as_bool("nonzero", a))
     count = p.cumsum(p.convert_element_type(mask, new_dtype=index, weak_type=False), axis=0, reverse=False)

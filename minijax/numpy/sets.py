@@ -11,11 +11,19 @@ import numpy as np
 
 from ..array import Array, wrap
 from ..dtypes import scalar_dtype
-from ..errors import ConcretizationTypeError
-from ..ir import Tracer, concretize
+from ..ir import Tracer
 from ..primitives import p
 from ..primitives._ops import like
-from ._promotion import as_array, as_dtype, broadcast_value, canonical_axis, checked, common_dtype, literal
+from ._promotion import (
+    as_array,
+    as_dtype,
+    broadcast_value,
+    canonical_axis,
+    checked,
+    common_dtype,
+    known_values,
+    literal,
+)
 from .indexing import take
 from .manipulation import expand_dims, moveaxis, ravel, reshape
 from .searching import nonzero, where
@@ -58,18 +66,6 @@ class UniqueInverse(NamedTuple):
 
     values: Any
     inverse_indices: Any
-
-
-def _known(name: str, x: Any) -> np.ndarray:
-    if type(x) is not Tracer:
-        return np.asarray(x)
-    try:
-        return concretize(x, "value", name)
-    except ConcretizationTypeError as error:
-        raise ConcretizationTypeError(
-            f"{error}\n  note: The size argument of jnp.{name}() must be statically specified to use jnp.{name} within "
-            "JAX transformations."
-        ) from None
 
 
 def _index(x: Any) -> Array:
@@ -120,7 +116,7 @@ def unique(
 
 
 def _unique_known(ar: Any, axis: int | None, equal_nan: bool, size: int | None, fill_value: Any) -> UniqueAll:
-    values = _known("unique", ar)
+    values = known_values("unique", ar)
     _, index, inverse, counts = np.unique(
         values, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=equal_nan
     )
@@ -201,24 +197,37 @@ def isin(
     return p.not_(found) if invert else found
 
 
-def _sorted_values(name: str, *arrays: Any) -> list[np.ndarray]:
-    values = [as_array(name, x, i) for i, x in enumerate(arrays)]
+def _flat_pair(name: str, ar1: Any, ar2: Any) -> tuple[Any, Any]:
+    """Both as vectors of one dtype."""
+    values = [as_array(name, x, i) for i, x in enumerate((ar1, ar2))]
     dtype, _ = common_dtype(values)
-    return [_known(name, as_dtype(v, dtype)).reshape(-1) for v in values]
+    first, second = (ravel(as_dtype(v, dtype)) for v in values)
+    return first, second
 
 
-def _sized(values: np.ndarray, size: int | None, fill_value: Any) -> Array:
-    if size is not None:
-        default = values.min() if values.size else 0
-        padded = np.full(size, default if fill_value is None else fill_value, values.dtype)
-        padded[: min(size, values.size)] = values[:size]
-        values = padded
-    return wrap(values)
+def _taken(name: str, x: Any, index: np.ndarray, size: int | None, fill: Any) -> Any:
+    """x[index], cut off or filled up to `size`. The elements are taken from the traced vector: derivatives follow them."""
+    out = take(x, _index(index if size is None else index[:size]), mode="clip")
+    missing = 0 if size is None else size - len(index)
+    if missing <= 0:
+        return out
+    tail = broadcast_value(as_dtype(checked(name, fill)[0], x.aval.dtype), (missing,))
+    return p.concatenate(out, as_array(name, tail), dimension=0)
+
+
+def _smallest(x: Any, index: np.ndarray, fill_value: Any) -> Any:
+    """What fills up a sorted result: its first element, unless the user says otherwise."""
+    return fill_value if fill_value is not None else x[int(index[0])] if len(index) else 0
+
+
+def _first_places(values: np.ndarray, assume_unique: bool) -> np.ndarray:
+    """Where each distinct value stands first, in the order of the values; all places if they are distinct anyway."""
+    return np.arange(len(values)) if assume_unique else np.unique(values, return_index=True)[1]
 
 
 def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Distinct elements of both, sorted."""
-    return _sized(np.union1d(*_sorted_values("union1d", ar1, ar2)), size, fill_value)
+    return unique(p.concatenate(*_flat_pair("union1d", ar1, ar2), dimension=0), size=size, fill_value=fill_value)
 
 
 def intersect1d(
@@ -231,24 +240,43 @@ def intersect1d(
     fill_value: Any = None,
 ) -> Any:
     """Elements of both, sorted; with `return_indices` also their places."""
-    out = np.intersect1d(*_sorted_values("intersect1d", ar1, ar2), assume_unique, return_indices)
-    if return_indices:
-        return _sized(out[0], size, fill_value), _index(out[1]), _index(out[2])
-    return _sized(out, size, fill_value)
+    x, y = _flat_pair("intersect1d", ar1, ar2)
+    known = [known_values("intersect1d", v) for v in (x, y)]
+    _, first, second = np.intersect1d(*known, assume_unique, return_indices=True)
+    out = _taken("intersect1d", x, first, size, _smallest(x, first, fill_value))
+    return (out, _index(first), _index(second)) if return_indices else out
 
 
 def setdiff1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
 ) -> Any:
-    """Elements of `ar1` that are not in `ar2`, sorted."""
-    return _sized(np.setdiff1d(*_sorted_values("setdiff1d", ar1, ar2), assume_unique), size, fill_value)
+    """Elements of `ar1` that are not in `ar2`, sorted (in their order with `assume_unique`); filled up with 0."""
+    x, y = _flat_pair("setdiff1d", ar1, ar2)
+    values, others = (known_values("setdiff1d", v) for v in (x, y))
+    index = _first_places(values, assume_unique)
+    index = index[np.isin(values[index], others, invert=True)]
+    return _taken("setdiff1d", x, index, size, 0 if fill_value is None else fill_value)
 
 
 def setxor1d(
     ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None
 ) -> Any:
     """Elements of just one of both, sorted."""
-    return _sized(np.setxor1d(*_sorted_values("setxor1d", ar1, ar2), assume_unique), size, fill_value)
+    x, y = _flat_pair("setxor1d", ar1, ar2)
+    known = [known_values("setxor1d", v) for v in (x, y)]
+    index = np.concatenate(
+        [_first_places(known[0], assume_unique), len(known[0]) + _first_places(known[1], assume_unique)]
+    )
+    values = np.concatenate(known)[index]
+    order = np.argsort(values, kind="stable")
+    values, index = values[order], index[order]
+    changes = values[1:] != values[:-1]
+    alone = np.ones(len(values), bool)  # unlike its neighbours on both sides
+    alone[1:] &= changes
+    alone[:-1] &= changes
+    index = index[alone]
+    both = p.concatenate(x, y, dimension=0)
+    return _taken("setxor1d", both, index, size, _smallest(both, index, fill_value))
 
 
 def bitwise_count(x: Any, /) -> Any:

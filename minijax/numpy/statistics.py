@@ -1,4 +1,4 @@
-"""Order statistics, histograms, correlation, interpolation, differences.
+"""Order statistics, correlation, counts of integers.
 
 In: arrays. Out: arrays. Quantiles are differentiated through the sorted elements that they are made of.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -108,18 +109,34 @@ def _picked(rows: Any, index: Any, q_ndim: int) -> Any:
     return take(ravel(rows), p.add(base, index), mode="clip")
 
 
-def quantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    interpolation: Any = None,
-) -> Any:
-    """The values below which a fraction `q` of the elements lies.
+def _quantiles(name: str, skip_nan: bool, percent: bool, doc: str) -> Callable[..., Any]:
+    def function(
+        a: Any,
+        q: Any,
+        axis: Any = None,
+        out: None = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: bool = False,
+        *,
+        interpolation: Any = None,
+    ) -> Any:
+        refuse_out(name, out)
+        if percent:
+            (q,) = promoted_inexact(name, array(q) if isinstance(q, (list, tuple)) else q)
+            q = p.div(q, like(q, 100))
+        return _quantile(name, a, q, axis, method, keepdims, skip_nan)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+quantile = _quantiles(
+    "quantile",
+    skip_nan=False,
+    percent=False,
+    doc="""The values below which a fraction `q` of the elements lies.
 
     Args:
         a: array; any nan makes the result nan.
@@ -129,60 +146,13 @@ def quantile(
         overwrite_input: accepted.
         method: between two elements: "linear", "lower", "higher", "midpoint", "nearest".
         keepdims: keep reduced axes with size 1.
-    """
-    refuse_out("quantile", out)
-    return _quantile("quantile", a, q, axis, method, keepdims, False)
-
-
-def nanquantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    interpolation: Any = None,
-) -> Any:
-    """`quantile` of the elements that are not nan."""
-    refuse_out("nanquantile", out)
-    return _quantile("nanquantile", a, q, axis, method, keepdims, True)
-
-
-def _hundredth(name: str, q: Any) -> Any:
-    (q,) = promoted_inexact(name, array(q) if isinstance(q, (list, tuple)) else q)
-    return p.div(q, like(q, 100))
-
-
-def percentile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    interpolation: Any = None,
-) -> Any:
-    """`quantile` with `q` in per cent."""
-    return quantile(a, _hundredth("percentile", q), axis, out, overwrite_input, method, keepdims)
-
-
-def nanpercentile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    interpolation: Any = None,
-) -> Any:
-    """`nanquantile` with `q` in per cent."""
-    return nanquantile(a, _hundredth("nanpercentile", q), axis, out, overwrite_input, method, keepdims)
+    """,
+)
+percentile = _quantiles("percentile", skip_nan=False, percent=True, doc="`quantile` with `q` in per cent.")
+nanquantile = _quantiles(
+    "nanquantile", skip_nan=True, percent=False, doc="`quantile` of the elements that are not nan."
+)
+nanpercentile = _quantiles("nanpercentile", skip_nan=True, percent=True, doc="`nanquantile` with `q` in per cent.")
 
 
 def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
