@@ -41,7 +41,9 @@ MANAGERS = [
     (check_tracer_leaks, "jax_check_tracer_leaks"),
     (checking_leaks, "jax_check_tracer_leaks"),
 ]
-OTHER = {  # for every flag, a value that it takes and that is not its default
+OTHER = {
+    "minijax_cache_dir": "somewhere",
+    "jax_enable_compilation_cache": False,  # for every flag, a value that it takes and that is not its default
     "jax_numpy_dtype_promotion": "strict",
     "jax_numpy_rank_promotion": "raise",
     "jax_default_matmul_precision": "float32",
