@@ -9,6 +9,7 @@ out first, so that it can be changed and tried again.
     python -m minijax grad  model.py:loss --at 1.0 "[1.0, 2.0]"
     python -m minijax draw  model.py:loss --at 1.0 2.0 -o loss.svg
     python -m minijax draw  model.py:loss --at 1.0 2.0 --grad -o gradient.html
+    python -m minijax draw  model.py:loss --at 1.0 2.0 --explore
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 import minijax as mj
 
 from .ir.printer import print_jaxpr
-from .viz import Drawing, EngineError, draw, draw_grad
+from .viz import Drawing, EngineError, draw, draw_grad, explore
 
 EXAMPLE = '''\
 """A mass on a spring, released at x = 1: how much does it cost where it is after a few steps?"""
@@ -212,6 +213,8 @@ def run_demo(out: Path) -> int:
         print(f"  did not: {' '.join(branch.other_text.split())}")
     print()
     save([drawing], out / "spring.svg", out / "spring.png")
+    save([explore(function)(*EXAMPLE_AT)], out / "spring.html")
+    print("Open it in a browser: it steps through the values, tangents and cotangents, beside the source.")
     return 0 if agree else 1
 
 
@@ -225,6 +228,13 @@ def save(drawings: Sequence[Any], *paths: Path) -> None:
                 print(f"wrote {drawing.save(path.with_suffix('.dot'))} instead of {path}: {error}", file=sys.stderr)
             except ValueError as error:
                 raise UsageError(str(error)) from error
+
+
+def explore_to(function: Callable[..., Any], args: Sequence[Any], path: Path) -> None:
+    """Write the explorer and say where."""
+    if path.suffix != ".html":
+        raise UsageError(f"the explorer is an HTML page: cannot write {path.name!r}, the suffix must be .html")
+    save([explore(function)(*args)], path)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -252,6 +262,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--grad", action="store_true", help="forward and backward side by side")
             command.add_argument("--values", action="store_true", help="with what each equation computed")
             command.add_argument("--text", action="store_true", help="print the picture in words")
+            command.add_argument(
+                "--explore", action="store_true", help="an HTML page to step through (default: FUNCTION.html)"
+            )
     return top
 
 
@@ -276,6 +289,8 @@ def run(options: argparse.Namespace) -> int:
         print(print_jaxpr(mj.make_jaxpr(function)(*options.at), source=True))
     elif options.command == "grad":
         return 0 if show_derivatives(function, options.at) else 1
+    elif options.explore:
+        explore_to(function, options.at, options.out or Path(f"{options.target.rpartition(':')[2]}.html"))
     else:
         show(picture(function, options), options)
     return 0

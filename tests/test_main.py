@@ -51,6 +51,19 @@ def test_the_demo_traces_differentiates_checks_and_draws(tmp_path, capsys):
     ElementTree.fromstring(svg)
     assert "mnp.sin(x)" in svg
     assert (tmp_path / "out" / "spring.png").read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {tmp_path / 'out' / 'spring.html'}" in said
+    assert "-stiffness * x" in (tmp_path / "out" / "spring.html").read_text()
+
+
+def test_draw_writes_the_explorer(model, tmp_path, capsys, monkeypatch):
+    assert main(["draw", f"{model}:f", "--at", "1.0", "2.0", "--explore", "-o", str(tmp_path / "a.html")]) == 0
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'a.html'}\n"
+    assert (tmp_path / "a.html").read_text().startswith("<!DOCTYPE html>")
+    monkeypatch.chdir(tmp_path)
+    assert main(["draw", f"{model}:f", "--at", "1.0", "2.0", "--explore"]) == 0
+    assert (tmp_path / "f.html").exists()
+    assert main(["draw", f"{model}:f", "--at", "1.0", "2.0", "--explore", "-o", "a.svg"]) == 2
+    assert "the suffix must be .html" in capsys.readouterr().err
 
 
 def test_print_shows_the_program(model, capsys):

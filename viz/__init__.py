@@ -17,6 +17,7 @@ In a notebook the picture shows itself; elsewhere `draw(f)(2.0).save("f.svg")`.
     draw_grad         forward and backward side by side, and what is kept in between
     draw_transforms   the same function traced, differentiated, transposed, batched: one panel each
     draw_branches     the specialisations of a jitted function, and the arms that it has never run
+    explore           one HTML file in which the function can be stepped through, values and derivatives included
     label             a name for a value
 
 How it works: `build.py` turns a Jaxpr into nodes, edges and clusters (`graph.py`, plain data); `fold.py`, `values.py` and
@@ -29,6 +30,7 @@ from __future__ import annotations
 from .build import graph_of as graph_of
 from .drawing import Drawing as Drawing, Panels as Panels
 from .engine import EngineError as EngineError
+from .explorer import Page as Page, explore as explore
 from .pictures import (
     draw as draw,
     draw_branches as draw_branches,
@@ -40,11 +42,13 @@ from .pictures import (
 __all__ = [
     "Drawing",
     "EngineError",
+    "Page",
     "Panels",
     "draw",
     "draw_branches",
     "draw_grad",
     "draw_transforms",
+    "explore",
     "graph_of",
     "label",
 ]
