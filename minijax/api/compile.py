@@ -2,7 +2,7 @@
 
 A specialisation is found by the structure and avals of the arguments, the static arguments, the configuration, and
 the outcomes of the Python branches it captured: a program whose guard no longer holds is dropped at the guard, and another
-one is tried or traced. (The programs are evaluated equation by equation here; `lower/` compiles them.)
+one is tried or traced. Programs are compiled by `lower/`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
+from ..array import Array
 from ..config import config
 from ..errors import teach
 from ..ir import ClosedJaxpr, GuardMismatch, Tracer, guards_of, state
 from ..ir.effects import GUARD
 from ..ir.trace import describe
+from ..lower import compiled
 from ..structured._bodies import hoist_tracers
 from ..structured.jit import jit as jit_primitive
 from ..tree import tree_flatten, tree_unflatten
@@ -89,6 +91,8 @@ class Jitted:
         self.fun = fun
         self.static_argnums, self.static_argnames = _both_ways(fun, static_argnums, static_argnames)
         self.programs: dict[Any, list[Traced]] = {}
+        self._hot: dict[Any, tuple[Callable[..., Any], Traced]] = {}  # calls of Arrays alone, see `_remember`
+        self._configured: Any = None  # the configuration that they were compiled in
         self.__name__ = function_name(fun)
         update_wrapper(self, fun, updated=())
 
@@ -99,6 +103,25 @@ class Jitted:
         return f"jit({self.__name__})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if config._key is self._configured and not kwargs and state.staging is None and not state.axes:
+            hot = self._hot.get(tuple([x.aval if type(x) is Array else None for x in args]))
+            if hot is None:
+                leaves, structure = tree_flatten(args)
+                hot = self._hot.get((structure, *[x.aval if type(x) is Array else None for x in leaves]))
+            else:
+                leaves = args
+            if hot is not None:
+                run, traced = hot
+                try:
+                    out = run(*leaves)
+                except GuardMismatch:
+                    return self._call(args, kwargs)
+                traced.hits += 1
+                return out
+        return self._call(args, kwargs)
+
+    def _call(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """A call of any kind: find a program for its types, or trace."""
         if config.jax_disable_jit:
             return self.fun(*args, **kwargs)
         static = {n % len(args) for n in self.static_argnums if -len(args) <= n < len(args)}
@@ -116,22 +139,47 @@ class Jitted:
             traced.hits += 1
             if index:
                 programs.insert(0, programs.pop(index))  # the hot branch first
+            if not traced_here and not static and not kwargs:
+                self._remember(args, values, traced)
             return self._finish(traced, outs)
-        return self._trace_and_run(args, kwargs, static, values, programs)
+        traced, outs = self._trace_and_run(args, kwargs, static, values, programs)
+        if programs and programs[0] is traced and not traced_here and not static and not kwargs:
+            self._remember(args, values, traced)
+        return self._finish(traced, outs)
+
+    def _remember(self, args: Sequence[Any], values: Sequence[Any], traced: Traced) -> None:
+        """Let the next call like this one go straight into the compiled program.
+
+        Such calls are known by the avals of their arguments, if these are Arrays, or of their leaves, under the
+        same configuration (whose key object is new after every change of a flag), outside of traces and named axes.
+        """
+        if config.debugging or state.axes or not all(type(x) is Array for x in tree_flatten(args)[0]):
+            return
+        key = config.trace_key()
+        if self._configured is not key:
+            self._hot.clear()
+            self._configured = key
+        body = _compiled_body(traced)
+        if body is not None:
+            leaves = tree_unflatten(traced.out_tree, list(range(len(traced.closed.out_avals))))
+            flat = all(type(x) is Array for x in args)
+            avals = tuple([x.aval for x in values])
+            place = avals if flat else (tree_flatten(args)[1], *avals)
+            self._hot[place] = compiled(body).driver.arrays(leaves), traced
 
     def _trace_and_run(
         self, args: Sequence[Any], kwargs: dict[str, Any], static: set[int], values: list[Any], programs: list[Traced]
-    ) -> Any:
+    ) -> tuple[Traced, list[Any]]:
         traced = self._stage(args, kwargs, static)
         if not any(type(x) is Tracer for x in traced.closed.consts):
             # Only the program is kept: not the values it was traced at.
-            kept = Traced(traced.closed, {}, (), traced.out_tree, traced.aux)
-            kept.hits = 1
+            traced = Traced(traced.closed, {}, (), traced.out_tree, traced.aux)
+            traced.hits = 1
             if len(programs) < config.minijax_jit_max_specializations:
-                programs.insert(0, kept)
+                programs.insert(0, traced)
             else:
                 self._warn_once(traced.closed, programs)
-        return self._finish(traced, self._run(traced.closed, values))
+        return traced, self._run(traced.closed, values)
 
     def _stage(self, args: Sequence[Any], kwargs: dict[str, Any], static: set[int]) -> Traced:
         dynamic_kwargs = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
@@ -221,6 +269,13 @@ class Jitted:
     def clear_cache(self) -> None:
         """Forget all traced programs."""
         self.programs.clear()
+        self._hot.clear()
+
+
+def _compiled_body(traced: Traced) -> ClosedJaxpr | None:
+    """The program whose compiled form runs, None for one that captured tracers."""
+    body, captured = hoist_tracers(traced.closed)
+    return None if captured else body
 
 
 class _Bound:

@@ -22,7 +22,7 @@ from ..ir.passes.fold_constants import fold_constants
 from ..ir.passes.inline_calls import inline_calls
 from ..ir.passes.lift_guards import lift_guards
 from ..ir.passes.rewrite import rewrite
-from .driver import driver
+from .driver import Driver
 from .fuse import plan
 from .loops import lower_loop
 from .steps import Call, Step
@@ -38,15 +38,17 @@ class Program:
     Attributes:
         closed: the optimised Jaxpr.
         steps: kernels and calls, in order.
+        driver: its steps as Python functions.
         run: `(*values) -> tuple of values`, NumPy in and out.
     """
 
-    __slots__ = ("closed", "run", "steps")
+    __slots__ = ("closed", "driver", "run", "steps")
 
-    def __init__(self, closed: ClosedJaxpr, steps: Sequence[Step], run: Callable[..., tuple[Any, ...]]) -> None:
+    def __init__(self, closed: ClosedJaxpr, steps: Sequence[Step], driver: Driver) -> None:
         self.closed = closed
         self.steps = steps
-        self.run = run
+        self.driver = driver
+        self.run: Callable[..., tuple[Any, ...]] = driver.values()
 
 
 def optimised(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -72,7 +74,7 @@ def compile_program(closed: ClosedJaxpr) -> Program:
     closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
     steps = plan(closed, lambda eqn: lower_loop(eqn, optimised))
     try:
-        run = driver(closed, steps)
+        driver = Driver(closed, steps)
     except Exception as error:  # LLVM's errors have many types; the program must run
         warnings.warn(
             teach(
@@ -84,8 +86,8 @@ def compile_program(closed: ClosedJaxpr) -> Program:
             stacklevel=2,
         )
         steps = [Call(eqn, tuple(eqn.outvars)) for eqn in closed.eqns]
-        run = driver(closed, steps)
-    return Program(closed, steps, run)
+        driver = Driver(closed, steps)
+    return Program(closed, steps, driver)
 
 
 _programs: weakref.WeakKeyDictionary[ClosedJaxpr, Program] = weakref.WeakKeyDictionary()

@@ -15,26 +15,25 @@ from typing import Any
 import numpy as np
 
 from ..array import Array
+from ..dtypes import float0
 from ..ir import Atom, ClosedJaxpr, Eqn, GuardMismatch, Literal, Var, guard, state
 from ..ir.guards import outcome_of
 from ..ir.primitive import Primitive
+from ..tree import tree_flatten, tree_unflatten
 from . import native
 from .buffers import Workspace, plan_workspace
 from .emit_loops import emit_step
 from .loops import Loop
 from .steps import Call, Native, Step
 
-__all__ = ["driver"]
+__all__ = ["Driver"]
 
 _LONG = 20_000  # elements from which it pays to let other threads run
 
 
-def driver(closed: ClosedJaxpr, steps: Sequence[Step]) -> Callable[..., tuple[Any, ...]]:
-    """The function `(*inputs) -> tuple of results` on NumPy values."""
-    return _Driver(closed, steps).function()
+class Driver:
+    """A program's steps as functions: `values` on NumPy values, `arrays` on Arrays."""
 
-
-class _Driver:
     def __init__(self, closed: ClosedJaxpr, steps: Sequence[Step]) -> None:
         self.closed = closed
         self.steps = steps
@@ -43,6 +42,7 @@ class _Driver:
         self.body: list[str] = []
         self.workspace: Workspace = plan_workspace(steps, closed.jaxpr.outvars)
         self.last = self._last_uses()
+        self._write()
 
     def _last_uses(self) -> dict[Var, int]:
         last: dict[Var, int] = {}
@@ -64,13 +64,12 @@ class _Driver:
     def read(self, atom: Atom) -> str:
         return self.constant(atom.value) if type(atom) is Literal else self.names[atom]  # type: ignore[index]
 
-    def function(self) -> Callable[..., tuple[Any, ...]]:
+    def _write(self) -> None:
+        """Write the body of the functions."""
         jaxpr = self.closed.jaxpr
         for var, const in zip(jaxpr.constvars, self.closed.consts, strict=True):
             self.names[var] = self.constant(getattr(const, "_value", const))
-        inputs = []
         for i, var in enumerate(jaxpr.invars):
-            inputs.append(f"x{i}")
             self.names[var] = f"x{i}"
         fused = [step for step in self.steps if type(step) is not Call]
         emitted = [emit_step(step) for step in fused]
@@ -102,10 +101,45 @@ class _Driver:
             self.free(number)
         if self.workspace.size:
             self.body.append("    spare.append(w)")
-        results = "".join(f"{self.read(atom)}, " for atom in jaxpr.outvars)
-        text = "\n".join([f"def run({', '.join(inputs)}):", *self.body, f"    return ({results})"])
+
+    def values(self) -> Callable[..., tuple[Any, ...]]:
+        """The function `(*inputs) -> tuple of results` on NumPy values."""
+        results = "".join(f"{self.read(atom)}, " for atom in self.closed.jaxpr.outvars)
+        return self._function([], f"({results})")
+
+    def arrays(self, tree: Any) -> Callable[..., Any]:
+        """The function `(*Arrays) -> result` of a user's call.
+
+        Args:
+            tree: the result with numbers in place of its leaves.
+        """
+        opened = [f"    x{i} = x{i}._value" for i in range(len(self.closed.jaxpr.invars))]
+        self.scope["Array"] = Array
+        return self._function(opened, self._displayed(tree))
+
+    def _function(self, opened: list[str], result: str) -> Callable[..., Any]:
+        inputs = ", ".join(f"x{i}" for i in range(len(self.closed.jaxpr.invars)))
+        text = "\n".join([f"def run({inputs}):", *opened, *self.body, f"    return {result}"])
         exec(compile(text, "<minijax program>", "exec"), self.scope)
         return self.scope["run"]  # type: ignore[no-any-return]
+
+    def _displayed(self, tree: Any) -> str:
+        """Python text that puts a result together."""
+        kind = type(tree)
+        if kind is int:
+            atom = self.closed.jaxpr.outvars[tree]
+            value = self.read(atom)
+            return value if atom.aval.dtype == float0 else f"Array({value}, {self.constant(atom.aval)})"
+        if kind is tuple:
+            return f"({''.join(self._displayed(x) + ', ' for x in tree)})"
+        if kind is list:
+            return f"[{', '.join(self._displayed(x) for x in tree)}]"
+        if kind is dict:
+            return f"{{{', '.join(f'{self.constant(k)}: {self._displayed(x)}' for k, x in tree.items())}}}"
+        if tree is None:
+            return "None"
+        leaves, structure = tree_flatten(tree)
+        return f"{self.constant(tree_unflatten)}({self.constant(structure)}, {self._displayed(leaves)})"
 
     def _new_workspace(self) -> np.ndarray:
         return np.empty(self.workspace.size, np.uint8)

@@ -114,3 +114,31 @@ def test_equations_know_their_line():
 
     lines = [eqn.source.line_text for eqn in mj.make_jaxpr(f)(1.0).eqns]
     assert lines == ["y = mnp.sin(x)", "return y * x"]
+
+
+def test_the_second_call_of_a_type_goes_straight_to_the_program():
+    g = mj.jit(lambda q: {"out": (q["a"] + 1, [q["b"], None]), "twice": q["a"]})
+    q = {"a": mnp.arange(3.0), "b": mnp.ones(2)}
+    first, second = g(q), g(q)
+    assert mj.tree.structure(first) == mj.tree.structure(second)
+    for a, b in zip(mj.tree.leaves(first), mj.tree.leaves(second), strict=True):
+        assert type(b) is type(a) and a.aval is b.aval
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_straight_way_is_left_when_the_configuration_or_the_surroundings_change():
+    f, calls = counted(lambda x: mnp.sin(x) + (1.0 if x.sum() > 0 else 2.0))
+    g = mj.jit(f)
+    x = mnp.ones(3)
+    g(x), g(x)
+    assert len(calls) == 1
+    np.testing.assert_allclose(g(-x), np.sin(-np.ones(3)) + 2, rtol=1e-6)  # the guard fails
+    assert len(calls) == 2
+    with mj.disable_jit():
+        g(x)
+    assert len(calls) == 3
+    with pytest.raises(FloatingPointError), mj.debug_nans():
+        mj.jit(lambda x: mnp.log(x))(-x)
+    with pytest.raises(mj.errors.TracerBoolConversionError):
+        mj.vmap(g)(mnp.ones((2, 3)))
+    assert "jit" in str(mj.make_jaxpr(lambda y: y + g(x))(x))
