@@ -15,12 +15,12 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..style import THEMES
 from .listing import Listing, block_data
 from .picture import Picture
-from .steps import Quantity, Stage, Step
+from .steps import VALUE, Quantity, Shown, Stage, Step
 from .summary import summary_of
 from .timeline import Timeline
 
@@ -67,12 +67,17 @@ def timeline_data(
 ) -> dict[str, Any]:
     """All that the script shows, as plain data."""
     values = _Values()
+    first = {node: text for step in timeline.stages[0].steps for node, _, text in step.shown}
+
+    def shown(stage: Stage) -> _Places:
+        return _Places(pictures[stage.graph].stand_in, first if stage.graph == "forward" else {})
+
     data = {
         "title": title,
         "call": call,
         "blocks": [block_data(block) for block in listing.blocks],
         "pictures": {name: {"slots": p.slots, "covers": p.covers} for name, p in pictures.items()},
-        "stages": [_stage_data(stage, pictures[stage.graph].stand_in, listing, values) for stage in timeline.stages],
+        "stages": [_stage_data(stage, shown(stage), listing, values) for stage in timeline.stages],
         "values": values.summaries,
     }
     return _cleaned(data)  # type: ignore[no-any-return]
@@ -96,28 +101,47 @@ class _Values:
         return self._places[key]
 
 
-def _stage_data(stage: Stage, stand_in: Mapping[str, str], listing: Listing, values: _Values) -> dict[str, Any]:
+class _Places(NamedTuple):
+    """Where steps show: which nodes stand for others, and the values of those others.
+
+    A node that stands for the rounds of a loop shows the value of the round that the step is about.
+    """
+
+    stand_in: Mapping[str, str]
+    values: Mapping[str, str]
+
+    def node(self, node: str) -> str:
+        return self.stand_in.get(node, node)
+
+    def shown(self, step: Step) -> list[Shown]:
+        found = [(self.node(node), line, text) for node, line, text in step.shown]
+        about = dict.fromkeys((step.node, *(node for node, _, _ in step.shown)))
+        again = [node for node in about if node in self.stand_in and node in self.values]
+        return [*((self.node(node), VALUE, self.values[node]) for node in again), *found]
+
+
+def _stage_data(stage: Stage, places: _Places, listing: Listing, values: _Values) -> dict[str, Any]:
     return {
         "key": stage.key,
         "title": stage.title,
         "intro": stage.intro,
         "picture": stage.graph,
         "note": stage.note,
-        "steps": [_step_data(step, stand_in, listing, values) for step in stage.steps],
+        "steps": [_step_data(step, places, listing, values) for step in stage.steps],
     }
 
 
-def _step_data(step: Step, stand_in: Mapping[str, str], listing: Listing, values: _Values) -> dict[str, Any]:
+def _step_data(step: Step, places: _Places, listing: Listing, values: _Values) -> dict[str, Any]:
     spans = [span for span in (listing.span(source) for source in step.sources) if span is not None]
     return {
-        "node": stand_in.get(step.node, step.node),
+        "node": places.node(step.node),
         "title": step.title,
         "sentence": step.sentence,
         "spans": spans,
         "rule": step.rule,
         "reads": [_quantity_data(q, values) for q in step.reads],
         "writes": [_quantity_data(q, values) for q in step.writes],
-        "shown": [shown for shown in step.shown if shown[0] not in stand_in],
+        "shown": places.shown(step),
         "lines": step.lines,
     }
 

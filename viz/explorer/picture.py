@@ -14,6 +14,7 @@ from ..fold import fold
 from ..graph import Graph, Node, counted
 from ..measure import text_width
 from ..sheet import place_of
+from ..style import FONT_SIZE
 from .program import Program
 from .steps import Stage
 
@@ -47,28 +48,33 @@ def picture_of(program: Program, stages: Sequence[Stage]) -> Picture:
         program: the program.
         stages: those that are shown in this picture.
     """
+    graph, stand_in = program.graph, {}
+    if len(graph.nodes) > _MOST:
+        graph, stand_in = _folded(graph)
+    filled = {node.id for node in graph.nodes if node.kind != "fold"}
     widest: dict[str, dict[int, str]] = {}
     for stage in stages:
         for step in stage.steps:
             for node, line, text in step.shown:
-                lines = widest.setdefault(node, {})
-                if text_width(text, 10.0) > text_width(lines.get(line, ""), 10.0):
+                lines = widest.setdefault(stand_in.get(node, node), {})
+                if text_width(text, FONT_SIZE) > text_width(lines.get(line, ""), FONT_SIZE):
                     lines[line] = text
     count = 1 + max((line for lines in widest.values() for line in lines), default=0)
-    graph = replace(program.graph, nodes=tuple(_with_room(n, widest.get(n.id), count) for n in program.graph.nodes))
-    stand_in: dict[str, str] = {}
-    if len(graph.nodes) > _MOST:
-        whole, graph = graph, fold(graph, max_nodes=_FOLDED)
-        stand_in = _stand_ins(whole, graph)
-        note = f"{counted(len(whole.nodes), 'node')}, drawn as {len(graph.nodes)}: the steps are all there."
-        graph = replace(graph, notes=(*whole.notes, note))
-    ringed = {step.node for stage in stages for step in stage.steps}
+    graph = replace(graph, nodes=tuple(_with_room(n, widest.get(n.id), count) for n in graph.nodes))
+    ringed = {stand_in.get(step.node, step.node) for stage in stages for step in stage.steps}
     return Picture(
         Drawing(graph, "light").svg(),
-        {node.id: count for node in graph.nodes if node.id in widest},
+        {node: count for node in widest if node in filled},
         {node: covered for node in sorted(ringed) if (covered := _covered(graph, node))},
         stand_in,
     )
+
+
+def _folded(whole: Graph) -> tuple[Graph, dict[str, str]]:
+    """The graph, small enough to be drawn; which node stands for each that is gone."""
+    graph = fold(whole, max_nodes=_FOLDED)
+    drawn = f"{counted(len(whole.nodes), 'node')}, drawn as {len(graph.nodes)}: a node may stand for several steps."
+    return replace(graph, notes=(*whole.notes, drawn)), _stand_ins(whole, graph)
 
 
 def _stand_ins(whole: Graph, folded: Graph) -> dict[str, str]:
@@ -90,7 +96,7 @@ def _with_room(node: Node, texts: dict[int, str] | None, count: int) -> Node:
         lines = tuple(f"line {node.source.line}" if line == place else line for line in lines)
         if node.kind == "equation" and len(lines) >= 2 and lines[-1].startswith("line "):
             lines = (*lines[:-2], f"{lines[-2]}   {lines[-1]}")
-    if texts is None:
+    if texts is None or node.kind == "fold":
         return replace(node, lines=lines)
     return replace(node, lines=lines, values=tuple(texts.get(line, "\u00a0") for line in range(count)))
 
