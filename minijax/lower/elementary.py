@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import vmath
+from . import cache, vmath
 
 __all__ = ["support"]
 
@@ -20,7 +20,7 @@ def support(uses: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
     found = [use for use in uses if use[0] in vmath.FUNCTIONS]
     inline = sum(vmath.cost(*use) for use in found) <= INLINE
     part = vmath.emit(found, inline=inline)
-    vmath.register(part.externals)
+    vmath.register(part.externals, cache)
     lines, declares = [part.text, vmath.used_global(part.used)], dict(part.declares)
     for name, short in uses:
         if name in vmath.FUNCTIONS:

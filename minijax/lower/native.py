@@ -8,7 +8,7 @@ Python enters native code through `enter(program)`: a built-in function (METH_FA
 int64 array. It reads the addresses of its arguments out of the ndarrays, checks that they are contiguous, lets go of
 the GIL where the work is worth it, and calls one kernel after the other. A call costs 0.05 us and 5 ns a kernel.
 
-    header   number of arguments, of slots, 1 to let go of the GIL, number of derived slots
+    header   number of arguments, of slots, 1 to let go of the GIL, number of derived slots, address of the type ndarray
     derived  (slot, base slot, byte offset) each: pieces of a workspace
     calls    (address, number of buffers, number of sizes, slots..., sizes...) each; 0 ends the program
 
@@ -18,15 +18,18 @@ Everything here is guarded by numba's global compiler lock.
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from . import cache
 from .elementary import support
 from .emit_llvm import Emitted
+from .vmath._target import processor, target_machine
 
 __all__ = ["compiled", "enter", "program"]
 
@@ -48,6 +51,8 @@ entry:
   %frees = load i64, ptr %frees_p
   %derived_p = getelementptr i64, ptr %code, i64 3
   %derived = load i64, ptr %derived_p
+  %ndarray_p = getelementptr i64, ptr %code, i64 4
+  %ndarray = load i64, ptr %ndarray_p
   %same = icmp eq i64 %count, %given
   br i1 %same, label %start, label %wrong
 wrong:
@@ -64,7 +69,7 @@ read:
   %tp = getelementptr i8, ptr %object, i64 TYPE
   %type = load i64, ptr %tp
   %inside = getelementptr i8, ptr %object, i64 HEADER
-  %is_array = icmp eq i64 %type, NDARRAY
+  %is_array = icmp eq i64 %type, %ndarray
   br i1 %is_array, label %array, label %next
 array:
   %fp = getelementptr i8, ptr %inside, i64 48
@@ -85,7 +90,7 @@ next:
   %more = icmp slt i64 %i1, %count
   br i1 %more, label %read, label %pieces
 pieces:
-  %first = getelementptr i64, ptr %code, i64 4
+  %first = getelementptr i64, ptr %code, i64 5
   %any_piece = icmp sgt i64 %derived, 0
   br i1 %any_piece, label %piece, label %run
 piece:
@@ -169,11 +174,32 @@ class _MethodDef(ctypes.Structure):
 
 _FASTCALL = 0x80
 _lock = threading.RLock()
-_libraries: list[Any] = []  # machine code lives as long as its library
+_libraries: list[Any] = []  # machine code lives as long as its library or engine
 
 
-def linked(text: str, names: Iterable[str]) -> list[int]:
-    """Addresses of the functions `names` in a module of LLVM IR, compiled by numba's code generator."""
+def linked(text: str, names: Sequence[str]) -> list[int]:
+    """Addresses of the functions `names` in a module of LLVM IR: from the cache on disk, or compiled by numba's code generator.
+
+    Code from the disk is loaded by llvmlite alone: a process that compiles nothing does not import numba.
+    """
+    key = cache.key_of([text, *processor(), *_versions()])
+    code = cache.load(key)
+    if code is not None:
+        return _loaded(code, names)
+    library = _compiled(text)
+    addresses = [library.get_pointer_to_function(name) for name in names]
+    cache.store(key, library.serialize_using_object_code()[2][0])
+    return addresses
+
+
+@functools.cache
+def _versions() -> tuple[str, ...]:
+    import llvmlite.binding as llvm
+
+    return version("numba"), version("llvmlite"), str(llvm.llvm_version_info)
+
+
+def _compiled(text: str) -> Any:
     import llvmlite.binding as llvm
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
@@ -182,16 +208,27 @@ def linked(text: str, names: Iterable[str]) -> list[int]:
         module = llvm.parse_assembly(text)
         module.verify()
         library = cpu_target.target_context.codegen().create_library(f"minijax_{len(_libraries)}")
+        library.enable_object_caching()
         library.add_llvm_module(module)
         library.finalize()
         _libraries.append(library)
-        return [library.get_pointer_to_function(name) for name in names]
+        return library
 
 
-@cache
+def _loaded(code: bytes, names: Sequence[str]) -> list[int]:
+    import llvmlite.binding as llvm
+
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _libraries.append(engine)
+    return [engine.get_function_address(name) for name in names]
+
+
+@functools.cache
 def _door() -> _MethodDef:
     text = _ENTER.replace("HEADER", str(_HEADER)).replace("TYPE", str(_HEADER - 8))
-    (address,) = linked(text.replace("NDARRAY", str(id(np.ndarray))), ["minijax_enter"])
+    (address,) = linked(text, ["minijax_enter"])
     return _MethodDef(b"minijax_program", address, _FASTCALL, None)
 
 
@@ -229,7 +266,7 @@ def program(
         frees_lock: whether to let go of the GIL.
     """
     most = max([slots, *(len(buffers) for _, buffers, _ in calls)])
-    words = [arguments, most, int(frees_lock), len(derived)]
+    words = [arguments, most, int(frees_lock), len(derived), id(np.ndarray)]
     for piece in derived:
         words += piece
     for address, buffers, sizes in calls:
@@ -249,7 +286,7 @@ def compiled(kernels: Sequence[Emitted]) -> list[int]:
     with _lock:
         new = {k.definition: k for k in kernels if k.definition not in _addresses}
         if new:
-            names = [f"minijax_kernel_{len(_addresses) + place}" for place in range(len(new))]
+            names = [f"minijax_{cache.key_of([definition])[:24]}" for definition in new]  # the same in every process
             declares: dict[str, str] = {}
             for kernel in new.values():
                 declares |= kernel.declares

@@ -1,10 +1,11 @@
 """The processor that code is compiled for: the one numba compiles for.
 
-Leaves: an LLVM target machine and the vector widths of its registers. llvmlite and numba are imported at first use.
+Leaves: an LLVM target machine and the vector widths of its registers. llvmlite is imported at first use.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -13,12 +14,10 @@ from typing import Any
 def processor() -> tuple[str, str]:
     """(name, features) of the processor, as numba sees it: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are honoured."""
     import llvmlite.binding as llvm
-    from numba.core import config
 
-    name = config.CPU_NAME or llvm.get_host_cpu_name()
-    if config.CPU_FEATURES is not None:
-        return name, config.CPU_FEATURES
-    return name, llvm.get_host_cpu_features().flatten()
+    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    return name, llvm.get_host_cpu_features().flatten() if features is None else features
 
 
 def target_machine() -> Any:
