@@ -64,6 +64,8 @@ class Primitive:
             transpose come as `Linear(aval)`, known ones as values. `ct` is a list when `multiple_results`.
         batch: `(size, args, axes, **params) -> (out, out_axis)`; `axes[i]` is an int or None (not mapped).
         partial_eval, dce: rules of equations that hold Jaxprs (`structured/`).
+        jet: how Taylor coefficients go through, where `jvp` does not say it well: "bilinear", "implicit", "inline" or a
+            function (see `interpreters/jet.py`).
         lower: how jit's back end emits it.
         simplify: rules for `passes.rewrite`: functions of a `View` of the equation.
         cost: `(*avals, **params) -> (flops, bytes)`.
@@ -82,6 +84,7 @@ class Primitive:
         "doc",
         "effects",
         "evaluate",
+        "jet",
         "jvp",
         "kind",
         "known_avals",
@@ -107,6 +110,7 @@ class Primitive:
         batch: Callable[..., Any] | None = None,
         partial_eval: Callable[..., Any] | None = None,
         dce: Callable[..., Any] | None = None,
+        jet: Any = None,
         collective: Callable[..., Any] | None = None,
         lower: Any = None,
         simplify: Sequence[Any] = (),
@@ -126,6 +130,7 @@ class Primitive:
         self.batch = batch
         self.partial_eval = partial_eval
         self.dce = dce
+        self.jet = jet
         self.collective = collective
         self.lower = lower
         self.simplify = simplify

@@ -113,12 +113,14 @@ def elementwise(
     params: dict[str, Any] | None = None,
     simplify: Sequence[Any] = (),
     kind: Kind = Kind.ELEMENTWISE,
+    jet: Any = None,
 ) -> Primitive:
     """An elementwise function of several arrays of one dtype.
 
     Args:
         jvp: tuple of rules, one per operand: `rule(tangent, out, *operands, **params)`; or None; or "linear".
         out_dtype: of the result (bool for comparisons), when it differs from the operands'.
+        jet: see `Primitive`.
     """
 
     def abstract(*avals: ShapedArray, **params: Any) -> ShapedArray:
@@ -137,6 +139,7 @@ def elementwise(
         lower=lower,
         simplify=simplify,
         params=params,
+        jet=jet,
         doc=doc,
     )
 
@@ -298,6 +301,7 @@ def library_call(
     transpose: Callable[..., Any] | None = None,
     params: dict[str, Any] | None = None,
     multiple_results: bool = False,
+    jet: Any = None,
 ) -> Primitive:
     """An operation that NumPy or SciPy carries out on whole arrays (LAPACK, FFT, sorting)."""
     return Primitive(
@@ -309,6 +313,7 @@ def library_call(
         transpose=transpose,
         batch=batch,
         params=params,
+        jet=jet,
         doc=doc,
         multiple_results=multiple_results,
         lower="library",

@@ -66,6 +66,7 @@ mul = binary(
     "mul",
     np.multiply,
     jvp=(lambda t, out, x, y: p.mul(t, y), lambda t, out, x, y: p.mul(x, t)),
+    jet="bilinear",
     transpose=_mul_transpose,
     lower="mul",
     simplify=[unit(1, complex_too=False)],
@@ -103,6 +104,7 @@ div = binary(
         lambda t, out, x, y: p.mul(p.div(p.neg(out), y), t),
     ),
     transpose=_div_transpose,
+    jet="implicit",
     lower="div",
     simplify=[unit(1, left=False, complex_too=False)],
     doc="""Quotient, elementwise; integers truncate towards zero. d(x / y) = dx / y - (x / y) / y dy: the second term

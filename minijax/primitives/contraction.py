@@ -181,6 +181,7 @@ dot_general = Primitive(
         lambda t, out, lhs, rhs, **params: p.dot_general(lhs, t, **params),
     ),
     transpose=_dot_transpose,
+    jet="bilinear",
     batch=_dot_batch,
     lower="gemm",
     cost=_dot_cost,

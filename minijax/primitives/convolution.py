@@ -308,6 +308,7 @@ conv_general_dilated = Primitive(
         lambda t, out, lhs, rhs, **params: p.conv_general_dilated(lhs, t, **params),
     ),
     transpose=_conv_transpose,
+    jet="bilinear",
     batch=_conv_batch,
     lower="library",
     params={

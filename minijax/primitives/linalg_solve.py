@@ -142,6 +142,7 @@ triangular_solve = library_call(
         lambda t, out, a, b, **params: p.triangular_solve(a, t, **params),
     ),
     transpose=_triangular_transpose,
+    jet="implicit",
     batch=_columns_batch("triangular_solve", 1),
     params={
         "left_side": bool,
@@ -207,6 +208,7 @@ solve = library_call(
         lambda t, out, a, lu, pivots, b, **params: p.solve(a, lu, pivots, t, **params),
     ),
     transpose=_solve_transpose,
+    jet="implicit",
     batch=_columns_batch("solve", 3),
     params={"transpose_a": bool},
     doc="""Solve a x = b (or a^T x = b) with the factors of a at hand: a (..., n, n), lu and pivots of it as from

@@ -177,6 +177,7 @@ checkpoint = Primitive(
     transpose=_transpose,
     batch=_batch,
     dce=_dce,
+    jet="inline",
     params={"jaxpr": ClosedJaxpr, "policy": object, "prevent_cse": bool, "differentiated": bool},
     multiple_results=True,
     doc="""A call that recomputes. Operands and results as those of the body. Reverse mode keeps its inputs and what

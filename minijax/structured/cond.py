@@ -37,6 +37,7 @@ from ._bodies import (
     retyped,
     with_zeros,
 )
+from ._taylor import cond_jet
 from .jit import jit
 
 __all__ = ["cond"]
@@ -300,6 +301,7 @@ cond = Primitive(
     transpose=_transpose,
     batch=_batch,
     dce=_dce,
+    jet=cond_jet,
     lower="cond",
     params={"branches": tuple},
     multiple_results=True,

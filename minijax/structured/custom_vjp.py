@@ -137,6 +137,7 @@ custom_vjp_call = Primitive(
     jvp=_no_forward_mode,
     partial_eval=_partial_eval,
     batch=_batch,
+    jet="inline",
     params={"jaxpr": ClosedJaxpr, "rule": object, "name": str, "num_captured": int},
     multiple_results=True,
     doc="""A call whose pullback is a rule of the user. Operands: captured values, then arguments; results as those of

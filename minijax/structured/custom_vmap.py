@@ -218,6 +218,7 @@ custom_vmap_call = Primitive(
     partial_eval=_partial_eval,
     transpose=_transpose,
     batch=_batch,
+    jet="inline",
     params={"jaxpr": ClosedJaxpr, "rule": object, "name": str},
     multiple_results=True,
     doc="""A call whose batched form is a rule of the user. Operands: captured values, then arguments; results as those of

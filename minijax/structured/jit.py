@@ -96,6 +96,7 @@ jit = Primitive(
     transpose=_transpose,
     batch=_batch,
     dce=_dce,
+    jet="inline",
     params={"jaxpr": ClosedJaxpr, "name": str},
     multiple_results=True,
     doc="""A call of a traced function. Operands and results as those of the body; derivatives are the calls of the

@@ -40,6 +40,7 @@ from ._bodies import (
     with_carry_types,
     with_zeros,
 )
+from ._taylor import scan_jet
 from .scan_bodies import carries_that_become_linear, linearized_body, pushed_body, transposed_body
 
 __all__ = ["scan"]
@@ -335,6 +336,7 @@ scan = Primitive(
     transpose=_transpose,
     batch=_batch,
     dce=_dce,
+    jet=scan_jet,
     lower="scan",
     params={
         "jaxpr": ClosedJaxpr,

@@ -43,6 +43,7 @@ from ._bodies import (
     with_carry_types,
     with_zeros,
 )
+from ._taylor import while_jet
 from .deferred import deferred_tangents
 
 __all__ = ["segmented", "while_"]
@@ -349,6 +350,7 @@ while_ = Primitive(
     partial_eval=_partial_eval,
     batch=_batch,
     dce=_dce,
+    jet=while_jet,
     lower="while",
     params={
         "body_jaxpr": ClosedJaxpr,
