@@ -247,11 +247,19 @@ class Equation:
 
     def _coefficients(self, k: int) -> Sequence[Any]:
         if not k:
-            out = self.primitive.bind(*[x[0] for x in self.operands], **self.params)
-            return out if self.primitive.multiple_results else (out,)
+            return self._values()
         if self.rate is None:
             self.rate = self._rate([i for i, x in enumerate(self.operands) if not x.constant])
         return self.rate(k)
+
+    def _values(self) -> Sequence[Any]:
+        first = [x[0] for x in self.operands]  # of a derivative, it may be zero
+        if self.primitive.jet == "bilinear" and any(c is None for c in first):
+            return (None,)
+        out = self.primitive.bind(
+            *[instantiate(c, x.aval) for c, x in zip(first, self.operands, strict=True)], **self.params
+        )
+        return out if self.primitive.multiple_results else (out,)
 
     def _rate(self, active: Sequence[int]) -> Callable[[int], Sequence[Any]]:
         """`k -> coefficient k of the results`, for k > 0."""
@@ -282,7 +290,7 @@ class Equation:
         return (total,)
 
     def _solution(self, active: Sequence[int], k: int) -> Any:
-        point, out = [x[0] for x in self.operands], self.results[0]
+        point, out = [instantiate(x[0], x.aval) for x in self.operands], self.results[0]
         total = None
         for i in active:
             rate = _rate_program(self.primitive, self.params, [x.aval for x in self.operands], (i,))
