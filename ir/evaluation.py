@@ -121,4 +121,4 @@ def describe(source: Source | None) -> str | None:
     if source is None:
         return None
     text = source.line_text
-    return f"{source.file}:{source.line} in `{source.function}`" + (f":   {text}" if text else "")
+    return f"{source.place} in `{source.function}`" + (f":   {text}" if text else "")

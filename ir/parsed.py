@@ -10,6 +10,7 @@ import __future__
 
 import ast
 import linecache
+import os
 import textwrap
 from collections.abc import Iterator
 from functools import reduce
@@ -87,10 +88,12 @@ def _parse(lines: list[str], name: str, flags: int) -> ParsedFile | None:
     text = "".join(lines)
     try:
         tree = ast.parse(text)
-        module = compile(text, name, "exec", flags, dont_inherit=True)
+        codes = [compile(text, name, "exec", flags, dont_inherit=True)]
+        if not os.path.exists(name):  # a notebook cell: IPython compiles its statements one by one, and Python 3.11
+            # then does not see that a name is that of a module: it calls `module.sin` by another instruction
+            codes += [compile(ast.Module([n], []), name, "exec", flags, dont_inherit=True) for n in tree.body]
     except (SyntaxError, ValueError):
         return None
-    codes = [module]
     for code in codes:
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     return ParsedFile(lines, tree, codes)

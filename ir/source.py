@@ -60,6 +60,11 @@ class Source:
         return self.code.co_filename
 
     @property
+    def place(self) -> str:
+        """`/home/me/model.py:12`; in a notebook `In[3]:12`, the number of the cell."""
+        return f"{_cell(self.file) or self.file}:{self.line}"
+
+    @property
     def line(self) -> int:
         """Line number, from 1."""
         return self.position[0] or self.code.co_firstlineno
@@ -105,13 +110,23 @@ class Source:
 
     def short(self) -> str:
         """`model.py:12 in f`."""
-        return f"{os.path.basename(self.file)}:{self.line} in {self.function}"
+        return f"{os.path.basename(self.place)} in {self.function}"
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} in {self.function}"
+        return f"{self.place} in {self.function}"
 
     def __repr__(self) -> str:
         return f"Source({self.short()})"
+
+
+def _cell(file: str) -> str | None:
+    """What IPython calls the notebook cell that it compiled as `file`: `In[3]`; None for real files."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or os.path.exists(file):
+        return None
+    kind, name = shell.compile.format_code_name(file) or ("", "")
+    return name if kind == "Cell" else None
 
 
 def is_internal(file: str) -> bool:

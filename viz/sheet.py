@@ -258,5 +258,5 @@ def aval_lines(avals: Sequence[ShapedArray]) -> list[str]:
 
 
 def place_of(source: Source) -> str:
-    """`model.py:12`."""
-    return f"{source.file.replace(chr(92), '/').rpartition('/')[2]}:{source.line}"
+    """`model.py:12`, `In[3]:12`."""
+    return source.place.replace(chr(92), "/").rpartition("/")[2]

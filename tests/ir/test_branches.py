@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
 import textwrap
@@ -357,6 +358,19 @@ def test_notebook_cells_are_read_through_linecache():
         space: dict[str, Any] = {}
         exec(compile(text, name, "exec"), space)
         assert branches(space["f"], 2.0)[0].other_text == "return x * 3.0"
+    finally:
+        del linecache.cache[name]
+
+
+def test_cells_that_import_are_read_although_their_statements_are_compiled_one_by_one():
+    text = "import minijax.numpy as mnp\ndef f(x):\n    return mnp.sin(x) if x > 0 else mnp.cos(x)\n"
+    name = "/tmp/ipykernel_1/7.py"
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    try:
+        space: dict[str, Any] = {}
+        for statement in ast.parse(text).body:
+            exec(compile(ast.Module([statement], []), name, "exec"), space)
+        assert branches(space["f"], 2.0)[0].other_text == "mnp.cos(x)"
     finally:
         del linecache.cache[name]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import textwrap
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -214,6 +216,15 @@ def test_short_names_file_line_and_function():
     source = sources(inner, 1.0)[0]
     assert source.short() == f"test_source.py:{line_of(inner, 'mnp.sin')} in inner"
     assert "inner" in repr(source)
+
+
+def test_a_notebook_cell_is_called_by_its_number(monkeypatch):
+    cells = {"/tmp/ipykernel_1/7.py": ("Cell", "In[3]")}
+    shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=cells.get))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert Source(compile("1", "/tmp/ipykernel_1/7.py", "eval"), 0).place == "In[3]:1"
+    assert Source(compile("1", __file__, "eval"), 0).place == f"{__file__}:1"
+    assert Source(compile("1", "<string>", "eval"), 0).place == "<string>:1"
 
 
 def test_a_source_without_positions_says_where_its_function_is():
