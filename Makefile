@@ -23,7 +23,7 @@ test: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(PY) -m pip install --quiet -e '.[docs]'
-	$(PY) -m sphinx -E -W --keep-going -q -b html docs docs/_build/html
+	$(PY) -m sphinx -E -W --keep-going -j auto -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
 bench: $(VENV)/.installed

@@ -13,3 +13,4 @@ c.InlineBackend.rc = {
     "axes.spines.right": False,
 }
 c.HistoryManager.enabled = False
+c.IPKernelApp.log_level = 40  # errors only: the kernel runs for the length of a page, on this machine
