@@ -151,11 +151,19 @@ def _judge(items: Sequence[Node | None], at_least: int) -> Callable[[Loop], Loop
         node = items[index]
         next_asking[index] = index if node is not None and _asks_again(node) else next_asking[index + 1]
 
+    def is_all(loop: Loop, asking: int) -> bool:
+        """Whether a loop of one round is all there was: the first question, and the next one answered False."""
+        first, next_one = loop.start + asking, next_asking[loop.start + asking + 1]
+        last = items[next_one] if next_one == first + loop.period and loop.rest > asking else None
+        return last is not None and last.lines[0].endswith("False") and "round 1" in items[first].lines
+
     def enough(loop: Loop) -> Loop | None:
         asking = next_asking[loop.start] - loop.start
         if asking >= loop.period:
             worth = loop.count >= at_least and (loop.count - 1) * loop.period >= _WORTH
             return replace(loop, rest=0) if worth else None
+        if loop.count == 1 and not is_all(loop, asking):
+            return None  # rounds that took different arms are not one round
         if loop.rest > asking:  # the last question of a `while`, with all that comes before it
             return replace(loop, rest=asking + 1)
         return replace(loop, rest=0) if loop.count >= 2 else None
@@ -247,9 +255,14 @@ def _drawn_once(graph: Graph, loops: Sequence[_Rounds]) -> Graph:
         node = merged.get(node.id, node)
         owner = node.id if node.kind not in ARM_KINDS else node.id[:-1]
         kept.append(replace(node, cluster=framed[owner]) if owner in framed else node)
-    edges = _edges(graph.edges, place, dropped)
-    edges += [Edge(x.asking, x.following, "runs", f"after {len(x.nodes) - 1}") for x in loops if x.following]
-    return replace(graph, nodes=tuple(kept), edges=tuple(edges), clusters=_frames(graph, loops, framed, kept))
+    edges = {edge.id: edge for edge in _edges(graph.edges, place, dropped)}
+    for loop in loops:
+        if loop.following:  # its last question may lead there already: one edge, which says after how many rounds
+            edge = Edge(loop.asking, loop.following, "runs", f"after {len(loop.nodes) - 1}")
+            edges[edge.id] = edge
+    return replace(
+        graph, nodes=tuple(kept), edges=tuple(edges.values()), clusters=_frames(graph, loops, framed, kept)
+    )
 
 
 def _with_arms_placed(

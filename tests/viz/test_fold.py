@@ -97,6 +97,20 @@ def test_a_python_while_is_one_diamond(value, rounds):
     assert len(found.branches) == rounds + 1
 
 
+def test_a_question_leads_to_the_next_loop_by_one_edge():
+    def collatz(n):  # 6, 3, 10, 5, 16, 8, 4, 2, 1: the last rounds are equal, so two loops follow each other
+        steps = 0
+        while n != 1:
+            n = n // 2 if n % 2 == 0 else 3 * n + 1
+            steps += 1
+        return steps
+
+    graph = draw(collatz)(6).graph
+    labels = {edge.label for edge in graph.edges if edge.kind == "runs" and edge.label}
+    assert labels == {"after 2"}
+    assert graph.equations == draw(collatz, fold=False)(6).graph.equations
+
+
 def test_a_while_that_never_runs_is_a_plain_diamond():
     found = fold(graph(halving, 0.5))
     assert not named(found, "loop")
@@ -117,6 +131,20 @@ def test_rounds_that_take_other_arms_are_not_the_same():
     outcomes = [branch.outcome for _, branch in found.branches]
     assert len(set(outcomes)) == 2
     assert all("x True" not in n.lines[0] for n in found.nodes if n.kind == "guard")
+
+
+def test_two_rounds_with_other_arms_are_not_one_round():
+    def bisection(a):
+        low, high = 1.0, a
+        while high - low > 0.3:  # up, then down: the questions are equal, what lies between them is not
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if middle**2 < a else (low, middle)
+        return high
+
+    found = fold(graph(bisection, 2.0))
+    assert not named(found, "loop")
+    asked = [n.lines[0] for n in found.nodes if n.kind == "guard" and "high - low" in n.title]
+    assert asked == ["is True", "is True", "is False"]
 
 
 @mj.jit
