@@ -191,7 +191,7 @@ def _check(
     name: str,
 ) -> None:
     if "fwd" in modes:
-        check_jvp(f, partial(jvp, f), args, atol, rtol, eps, f"order {name}")
+        check_jvp(f, partial(jvp, f), args, atol, rtol, eps, name)
         if order > 1:
 
             def forward(*xs: Any) -> Any:
@@ -201,7 +201,7 @@ def _check(
 
             _check(forward, args, order - 1, modes, atol, rtol, eps, f"fwd of {name}")
     if "rev" in modes:
-        check_vjp(f, partial(vjp, f), args, atol, rtol, eps, f"order {name}")
+        check_vjp(f, partial(vjp, f), args, atol, rtol, eps, name)
         if order > 1:
 
             def reverse(*xs: Any) -> Any:
