@@ -24,6 +24,7 @@ from ..ir.passes.lift_guards import lift_guards
 from ..ir.passes.rewrite import rewrite
 from .driver import Driver
 from .fuse import plan
+from .hoist import hoist_from_scan
 from .loops import lower_loop
 from .steps import Call, Step
 
@@ -71,6 +72,7 @@ def compile_program(closed: ClosedJaxpr) -> Program:
         The compiled program.
     """
     closed = optimised(closed)
+    closed = apply("dce", dce, apply("hoist_from_scan", hoist_from_scan, closed))
     closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
     steps = plan(closed, lambda eqn: lower_loop(eqn, optimised))
     try:
