@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: demo test lint docs bench mutation clean
+.PHONY: demo test lint docs notebooks bench mutation clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ docs: $(VENV)/.installed
 	$(PY) -m pip install --quiet -e '.[docs]'
 	$(PY) -m sphinx -E -W --keep-going -j auto -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+notebooks: $(VENV)/.installed
+	$(PY) -m pip install --quiet -e '.[docs]'
+	$(PY) docs/notebooks.py docs/_build/notebooks
 
 bench: $(VENV)/.installed
 	$(PY) -m pip install --quiet -e '.[bench]'
