@@ -35,6 +35,7 @@ bench: $(VENV)/.installed
 	$(PY) -m tests.benchmarks.eager
 	$(PY) -m tests.benchmarks.loop
 	$(PY) -m tests.benchmarks.control_flow
+	$(PY) -m tests.benchmarks.compiled --docs docs
 
 mutation: $(VENV)/.installed
 	$(PY) -m tests.mutation.run

@@ -74,6 +74,7 @@ class Facts:
 
     def __init__(self, closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool) -> None:
         self.jaxpr = closed.jaxpr
+        self.inside = inside
         self.loops: dict[Var, Native] = {}  # by the first result
         self.producers: dict[Var, Eqn] = {}
         self.sorts: list[str] = []
@@ -130,14 +131,14 @@ class Facts:
                 self.stored.add(var)
 
     def _read_outside(self, atom: Atom, result: bool) -> None:
-        """A call, or the caller, reads this: it must be an array."""
+        """A call, or the caller, reads this: it must be an array. The caller of a loop's body wants it in its own place."""
         if type(atom) is Literal or atom not in self.producers or atom in self.stored or atom in self.views:
             return
         assert type(atom) is Var
         eqn = self.producers[atom]
         word = word_of(eqn.primitive.lower)
         free = word == "reshape" if result else word in ("reshape", "transpose", "slice", "split")
-        if self.sort[atom] != "view" or not free:
+        if self.sort[atom] != "view" or not free or self.inside:
             self.stored.add(atom)
             return
         self.views.update(eqn.outvars)

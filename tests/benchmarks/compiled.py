@@ -1,357 +1,137 @@
-"""Compiled programs beside jax.jit: ratios of times (below 1: minijax is faster), the worst first.
+"""Compiled programs beside jax.jit, torch and autograd: every case, one thread and all cores, steady, cold, warm, memory.
 
-    python -m tests.benchmarks.compiled [case ...]
+    python -m tests.benchmarks.compiled [case or group ...] [--quick] [--out out/benchmarks.json] [--docs docs]
 
-Each case is written once, for either library's numpy. Results are compared first; then both run in turns, and the ratio of
-the fastest runs is shown with both times. One thread (XLA is told so by its flags, OpenBLAS by OPENBLAS_NUM_THREADS).
+Each measurement is a process of its own (`child.py`). Steady state: results are compared first; then all libraries run in
+turns for nine rounds; a ratio is taken within a round, and the median over rounds is reported with its quartiles. First
+calls: the time to the first result, tracing and compiling included, alternating between the libraries; "warm" is the same
+with the programs on disk, for both. Memory: what a call holds at its peak above what it found.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
-
-import itertools
+import platform
+import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-import minijax as mj
-import minijax.numpy as mnp
-
-CASES: dict[str, Callable[..., Any]] = {}
-R = np.random.default_rng(0)
-
-
-def case(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Register a case: `f(library, numpy) -> (function, arguments)`."""
-    CASES[f.__name__] = f
-    return f
-
-
-def normal(*shape: int) -> np.ndarray:
-    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
-
-
-@case
-def dispatch_8(lib, np_):
-    return lambda x: x * 2 + 1, (normal(8),)
-
-
-@case
-def dispatch_dict(lib, np_):
-    def f(d):
-        return {k: v * 2 for k, v in d.items()}
-
-    return f, ({k: normal(8) for k in "abcdef"},)
-
-
-def _unary(name, n):
-    def build(lib, np_):
-        return getattr(np_, name), (np.abs(normal(n)),)
-
-    CASES[f"{name}_{n:.0e}".replace("+0", "")] = build
-
-
-for _name in ("exp", "log", "sin", "tanh"):
-    for _n in (10_000, 1_000_000):
-        _unary(_name, _n)
-
-
-def _elementwise(n):
-    def build(lib, np_):
-        def f(x, y):
-            return np_.sum(np_.exp(-x * x) * np_.tanh(y) + x * y)
-
-        return lib.value_and_grad(f, argnums=(0, 1)), (normal(n), normal(n + 1)[:n])
-
-    CASES[f"fused_grad_{n:.0e}".replace("+0", "")] = build
-
-
-_elementwise(10_000)
-_elementwise(1_000_000)
-
-
-def _mlp(batch):
-    def build(lib, np_):
-        sizes = (784, 512, 256, 10)
-        params = [(normal(a, b) / np.float32(np.sqrt(a)), normal(b)) for a, b in itertools.pairwise(sizes)]
-        x = normal(batch, 784)
-        y = np.eye(10, dtype=np.float32)[np.arange(batch) % 10]
-
-        def loss(params, x, y):
-            for w, b in params[:-1]:
-                x = lib.nn.relu(x @ w + b)
-            w, b = params[-1]
-            return -np_.mean(np_.sum(lib.nn.log_softmax(x @ w + b) * y, axis=1))
-
-        return lib.value_and_grad(loss), (params, x, y)
-
-    CASES[f"mlp_{batch}"] = build
-
-
-_mlp(128)
-_mlp(1024)
-
-
-@case
-def softmax_xent(lib, np_):
-    def f(x, y):
-        return -np_.mean(np_.sum(lib.nn.log_softmax(x) * y, axis=-1))
-
-    return lib.value_and_grad(f), (normal(256, 1000), np.eye(1000, dtype=np.float32)[np.arange(256)])
-
-
-@case
-def layer_norm(lib, np_):
-    def f(x, g, b):
-        m = np_.mean(x, axis=-1, keepdims=True)
-        v = np_.var(x, axis=-1, keepdims=True)
-        return np_.sum(((x - m) / np_.sqrt(v + 1e-5) * g + b) ** 2)
-
-    return lib.value_and_grad(f, argnums=(0, 1, 2)), (normal(512, 768), normal(768), normal(768))
-
-
-@case
-def attention(lib, np_):
-    def f(q, k, v):
-        s = np_.einsum("hid,hjd->hij", q, k) / 8.0
-        return np_.sum(np_.einsum("hij,hjd->hid", lib.nn.softmax(s), v) ** 2)
-
-    return lib.value_and_grad(f, argnums=(0, 1, 2)), (normal(8, 128, 64), normal(8, 128, 64) + 1, normal(8, 128, 64))
-
-
-def _rnn(hidden, batch, steps=500):
-    def build(lib, np_):
-        w, u, xs = (
-            normal(hidden, hidden) / np.float32(np.sqrt(hidden)),
-            normal(hidden, hidden) / 10,
-            normal(steps, batch, hidden),
-        )
-
-        def loss(w, u, xs):
-            def step(h, x):
-                h = np_.tanh(h @ w + x @ u)
-                return h, h
-
-            _h, hs = lib.lax.scan(step, np_.zeros((batch, hidden), np_.float32), xs)
-            return np_.mean(hs**2)
-
-        return lib.value_and_grad(loss, argnums=(0, 1)), (w, u, xs)
-
-    CASES[f"rnn_{hidden}x{batch}"] = build
-
-
-_rnn(32, 1)
-_rnn(128, 16)
-
-
-@case
-def fori_1e5(lib, np_):
-    def f(x):
-        return lib.lax.fori_loop(0, 100_000, lambda i, v: v * 0.999 + np_.float32(0.001) * x, x)
-
-    return f, (np.float32(1.5),)
-
-
-@case
-def while_newton(lib, np_):
-    def f(x):
-        def body(s):
-            r, i = s
-            return 0.5 * (r + x / r), i + 1
-
-        return lib.lax.while_loop(lambda s: s[1] < 1000, body, (x, 0))[0]
-
-    return f, (np.float32(2.0),)
-
-
-@case
-def rosenbrock_hessian(lib, np_):
-    def f(x):
-        return np_.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-    return lib.hessian(f), (normal(100),)
-
-
-@case
-def nbody(lib, np_):
-    def energy(x):
-        d = x[:, None, :] - x[None, :, :]
-        r2 = np_.sum(d * d, axis=-1) + 0.01
-        return -np_.sum(1.0 / np_.sqrt(r2))
-
-    return lib.grad(energy), (normal(500, 3),)
-
-
-@case
-def logistic_hvp(lib, np_):
-    def loss(w, x, y):
-        z = x @ w
-        return np_.mean(np_.log1p(np_.exp(-np_.abs(z))) + np_.maximum(z, 0) - y * z)
-
-    def hvp(w, v, x, y):
-        return lib.jvp(lambda w: lib.grad(loss)(w, x, y), (w,), (v,))[1]
-
-    return hvp, (normal(50), normal(50) + 1, normal(100_000, 50), (normal(100_000) > 0).astype(np.float32))
-
-
-@case
-def embedding(lib, np_):
-    ids = R.integers(0, 5000, (64, 32))
-
-    def f(table, ids):
-        return np_.sum(np_.tanh(table[ids]) ** 2)
-
-    return lib.value_and_grad(f), (normal(5000, 64), ids.astype(np.int32))
-
-
-@case
-def mixture(lib, np_):
-    d, k, n = 10, 25, 1000
-
-    def f(alphas, means, qs, x):
-        z = (x[:, None, :] - means[None]) * np_.exp(qs)[None]
-        inner = alphas + np_.sum(qs, axis=1) - 0.5 * np_.sum(z * z, axis=-1)
-        return np_.sum(lib.scipy.special.logsumexp(inner, axis=1)) - n * lib.scipy.special.logsumexp(alphas)
-
-    return lib.value_and_grad(f, argnums=(0, 1, 2)), (normal(k), normal(k, d), normal(k, d) * 0.1, normal(n, d))
-
-
-@case
-def cumsum_1e6(lib, np_):
-    return np_.cumsum, (normal(1_000_000),)
-
-
-@case
-def sort_1e5(lib, np_):
-    return np_.sort, (normal(100_000),)
-
-
-@case
-def argmax_1e6(lib, np_):
-    return np_.argmax, (normal(1_000_000),)
-
-
-@case
-def sum_axis0(lib, np_):
-    return lambda x: np_.sum(x, axis=0), (normal(1000, 1000),)
-
-
-@case
-def transpose_add(lib, np_):
-    return lambda x: x + x.T, (normal(1000, 1000),)
-
-
-@case
-def convnet(lib, np_):
-    w1, w2 = normal(16, 1, 3, 3) / 3, normal(32, 16, 3, 3) / 12
-    dense, x = normal(32 * 7 * 7, 10) / 40, normal(64, 1, 28, 28)
-    y = np.eye(10, dtype=np.float32)[np.arange(64) % 10]
-
-    def pool(h):
-        return lib.lax.reduce_window(h, -np_.inf, lib.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
-
-    def loss(w1, w2, dense, x, y):
-        h = pool(lib.nn.relu(lib.lax.conv(x, w1, (1, 1), "SAME")))
-        h = pool(lib.nn.relu(lib.lax.conv(h, w2, (1, 1), "SAME")))
-        return -np_.mean(np_.sum(lib.nn.log_softmax(h.reshape(64, -1) @ dense) * y, axis=1))
-
-    return lib.value_and_grad(loss, argnums=(0, 1, 2)), (w1, w2, dense, x, y)
-
-
-def _ready(tree: Any) -> None:
-    for x in jax.tree.leaves(tree):
-        if hasattr(x, "block_until_ready"):
-            x.block_until_ready()
-
-
-def _time(f: Callable[[], Any], budget: float) -> float:
-    """Seconds of one call: the best of runs that take `budget` seconds together."""
-    start = time.perf_counter()
-    f()
-    once = time.perf_counter() - start
-    number = max(1, int(budget / 5 / max(once, 1e-7)))
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(number):
-            f()
-        best = min(best, (time.perf_counter() - start) / number)
-    return best
-
-
-def measure(name: str) -> dict[str, Any]:
-    """Ratios of a case: first call (tracing and compiling) and steady state."""
-
-    f_jax, args = CASES[name](jax, jnp)
-    f_own, _ = CASES[name](mj, mnp)
-    jax_args = jax.tree.map(jnp.asarray, args)
-    own_args = mj.tree.map(mnp.asarray, args)
-    g_jax, g_own = jax.jit(f_jax), mj.jit(f_own)
-    start = time.perf_counter()
-    theirs = g_jax(*jax_args)
-    _ready(theirs)
-    compile_jax = time.perf_counter() - start
-    start = time.perf_counter()
-    ours = g_own(*own_args)
-    compile_own = time.perf_counter() - start
-    for a, b in zip(jax.tree.leaves(theirs), mj.tree.leaves(ours), strict=True):
-        scale = float(np.abs(np.asarray(a)).max())
-        np.testing.assert_allclose(np.asarray(b), np.asarray(a), rtol=2e-2, atol=3e-3 * scale)
-
-    def run_jax() -> None:
-        _ready(g_jax(*jax_args))
-
-    def run_own() -> None:
-        g_own(*own_args)
-
-    best_jax = best_own = float("inf")
-    for _ in range(3):
-        best_jax = min(best_jax, _time(run_jax, 0.15))
-        best_own = min(best_own, _time(run_own, 0.15))
+from . import report
+from .cases import CASES
+
+FIRST_CALLS = 3
+RETURN_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0"}
+
+
+def child(arguments: list[str], threads: int, **environment: str) -> dict[str, Any]:
+    """What `child.py` measures in a new process; its error, if it fails."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    env |= {"OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads), **environment}
+    if threads == 1:
+        env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    run = [sys.executable, "-m", "tests.benchmarks.child", *arguments]
+    if threads == 1:
+        run = ["taskset", "-c", str(max(os.sched_getaffinity(0))), *run]
+    done = subprocess.run(run, capture_output=True, text=True, env=env)
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def ratio(times: dict[str, list[float]], other: str) -> dict[str, float]:
+    """Median and quartiles over rounds of minijax's time in the other's."""
+    low, middle, high = statistics.quantiles(
+        (a / b for a, b in zip(times["minijax"], times[other], strict=True)), n=4
+    )
+    return {"ratio": middle, "low": low, "high": high, "seconds": statistics.median(times[other])}
+
+
+def steady(name: str, threads: int) -> dict[str, Any]:
+    times = child(["steady", name, str(threads)], threads)
+    if "error" in times:
+        return times
+    own = statistics.median(times["minijax"])
+    return {"seconds": own, "peers": {other: ratio(times, other) for other in times if other != "minijax"}}
+
+
+def first_calls(name: str) -> dict[str, float]:
+    """Median seconds of first calls: both libraries without and with their caches on disk."""
+    kinds: dict[str, list[float]] = {"minijax": [], "jax": [], "minijax_warm": [], "jax_warm": []}
+    with tempfile.TemporaryDirectory() as folder:
+        caches = {
+            "MINIJAX_CACHE_DIR": folder,
+            "JAX_COMPILATION_CACHE_DIR": folder,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+        for library in ("minijax", "jax"):
+            child(["cold", name, library], 1, **caches)
+        for _ in range(FIRST_CALLS):
+            for library in ("minijax", "jax"):
+                kinds[library].append(
+                    child(["cold", name, library], 1, MINIJAX_ENABLE_COMPILATION_CACHE="0")["first_call"]
+                )
+                kinds[library + "_warm"].append(child(["cold", name, library], 1, **caches)["first_call"])
+    return {kind: statistics.median(seconds) for kind, seconds in kinds.items()}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on: processor, versions, and two speeds that bound every program."""
+    import numpy as np
+
+    with open("/proc/cpuinfo") as f:
+        model = next(line.split(":")[1].strip() for line in f if line.startswith("model name"))
+    a, b = np.ones(64_000_000, np.float32), np.ones(64_000_000, np.float32)
+    m = np.ones((1000, 1000), np.float32)
+    libraries = ("minijax", "numpy", "numba", "jax", "torch", "autograd")
     return {
-        "case": name,
-        "ratio": best_own / best_jax,
-        "own": best_own,
-        "jax": best_jax,
-        "cold": compile_own / compile_jax,
-        "cold_own": compile_own,
-        "cold_jax": compile_jax,
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in libraries},
+        "copy_gigabytes_per_second": 2 * a.nbytes / report.best(lambda: np.copyto(b, a), 5) / 1e9,
+        "matmul_gigaflops": 2e9 / report.best(lambda: m @ m, 5) / 1e9,
     }
 
 
-def main(names: list[str]) -> None:
-    """Measure and print, the worst first."""
-    _ready(jax.jit(lambda x: x + 1)(jnp.ones(3)))
-    mj.jit(lambda x: x + 1)(mnp.ones(3))
-    rows = []
-    for name in names or list(CASES):
-        try:
-            rows.append(measure(name))
-            r = rows[-1]
-            print(
-                f"{name:20} {r['ratio']:6.2f}  {r['own'] * 1e6:10.1f} us {r['jax'] * 1e6:10.1f} us   cold {r['cold']:5.2f}"
-                f" ({r['cold_own'] * 1e3:.0f} / {r['cold_jax'] * 1e3:.0f} ms)",
-                flush=True,
-            )
-        except Exception as error:
-            print(f"{name:20} {type(error).__name__}: {str(error)[:300]}", flush=True)
-    rows.sort(key=lambda r: -r["ratio"])
-    print("\nworst first:", ", ".join(f"{r['case']} {r['ratio']:.2f}" for r in rows))
-    if rows:
-        print(
-            f"geometric means: steady {np.exp(np.mean([np.log(r['ratio']) for r in rows])):.2f}, "
-            f"cold {np.exp(np.mean([np.log(r['cold']) for r in rows])):.2f}"
-        )
+def measure(name: str, quick: bool) -> dict[str, Any]:
+    case = CASES[name]
+    row: dict[str, Any] = {"group": case.group, "bar": case.bar, "one thread": steady(name, 1)}
+    if not quick and "error" not in row["one thread"]:
+        row["all cores"] = steady(name, os.cpu_count() or 1)
+        if case.group != "elementary" or name == "exp_f32_1e4":
+            row["first call"] = first_calls(name)
+            row["memory"] = {
+                lib: child(["memory", name, lib], 1, **RETURN_MEMORY)["peak"] for lib in ("minijax", "jax")
+            }
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", help="names of cases or of their groups; all by default")
+    parser.add_argument("--quick", action="store_true", help="only steady state, one thread")
+    parser.add_argument("--out", type=Path, default=Path("out/benchmarks.json"))
+    parser.add_argument("--docs", type=Path, help="folder that gets benchmarks.md and benchmarks.svg")
+    options = parser.parse_args()
+    names = [n for n, c in CASES.items() if not options.cases or {n, c.group} & set(options.cases)]
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    results: dict[str, Any] = {"machine": machine(), "cases": {}}
+    for index, name in enumerate(names, 1):
+        results["cases"][name] = row = measure(name, options.quick)
+        print(f"[{index}/{len(names)}] {report.line(name, row)}", flush=True)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(results, indent=1))
+    print(report.summary(results))
+    if options.docs:
+        report.write(results, options.docs)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

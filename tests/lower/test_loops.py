@@ -99,3 +99,25 @@ def test_switch_clamps_its_index(index):
     (found,), steps = compiled(lambda i, x: lax.switch(i, branches, x), np.int32(index), x)
     np.testing.assert_array_equal(found, branches[min(max(index, 0), 2)](x))
     assert not any(type(step) is Call for step in steps)
+
+
+@pytest.mark.parametrize("moved", [lambda h: h[0], lambda h: h.reshape(-1), lambda h: h[:, 1:], lambda h: h.T])
+def test_a_result_of_a_body_that_only_moves_data_stays_native(moved):
+    """A NumPy view of a place inside the loop cannot exist; such a result must not send the whole loop to Python."""
+    rng = np.random.default_rng(3)
+    h, xs = rng.standard_normal((1, 4)), rng.standard_normal((5, 4))
+
+    def f(h, xs):
+        def step(h, x):
+            h = mnp.tanh(h * 0.5 + x)
+            return h, moved(h * 2)
+
+        return lax.scan(step, h, xs)
+
+    with mj.enable_x64():
+        results, steps = compiled(f, h, xs)
+        assert [type(step) for step in steps] == [Loop]
+    for x in xs:
+        h = np.tanh(h * 0.5 + x)
+    np.testing.assert_allclose(results[0], h, rtol=1e-14)
+    np.testing.assert_allclose(results[1][-1], moved(h * 2), rtol=1e-14)
