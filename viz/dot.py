@@ -243,7 +243,9 @@ class _Writer:
                     },
                 )
         for key in self._lowest():
-            dot.edge(key, f"legend_{entries[0][0]}", style="invis")
+            dot.edge(
+                key, f"legend_{entries[len(entries) // 2][0]}", style="invis"
+            )  # the graph stands above the middle
 
     def _lowest(self) -> list[str]:
         """Nodes that nothing stands below: the last ones, and where a backward program begins."""
