@@ -35,6 +35,7 @@ __all__ = [
     "involution",
     "known_case",
     "rewrite",
+    "scalar_operands",
     "unit",
 ]
 
@@ -152,6 +153,19 @@ def compose_broadcasts(view: View) -> Atom | Operation | None:
     axes = tuple(outer_axes[axis] for axis in inner.params["broadcast_dimensions"])
     params = {"shape": view.params["shape"], "broadcast_dimensions": axes}
     return Operation(view.eqn.primitive.name, (inner.operands[0],), params)
+
+
+def scalar_operands(view: View) -> Operation | None:
+    """`op(broadcast(s), x) -> op(s, x)` for a scalar s: elementwise operations broadcast scalars by themselves."""
+    operands = list(view.operands)
+    for index in range(len(operands)):
+        inner = view.made_by(index, "broadcast_in_dim")
+        if inner is not None and not inner.operands[0].aval.shape:
+            others = operands[:index] + operands[index + 1 :]
+            if any(other.aval.shape == view.aval.shape for other in others):
+                operands[index] = inner.operands[0]
+                return Operation(view.eqn.primitive.name, tuple(operands), view.params)
+    return None
 
 
 def known_case(view: View) -> Atom | None:

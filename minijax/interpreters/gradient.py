@@ -19,6 +19,8 @@ import numpy as np
 
 from ..array import Array
 from ..ir import ClosedJaxpr, Literal, Operand, Piece, Prefix, Trace, state, trace_function
+from ..ir.passes.cse import cse
+from ..ir.passes.rewrite import rewrite
 from .linearize import linearize_values
 from .pullback import HasBodies, Pullback, Tape, compiled
 from .transpose import transpose_values
@@ -200,4 +202,4 @@ class LastPiece:
             self._has_cotangent = [ct is not None for ct in cts]
             return [*outs, *(ct for ct in cts if ct is not None)]
 
-        return compiled(trace_function(both, jaxpr.in_avals, purpose="grad"))
+        return compiled(cse(rewrite(trace_function(both, jaxpr.in_avals, purpose="grad"))))

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..dtypes import issubdtype
 from ..ir import Kind, Linear, Primitive, ShapedArray, aval_like
+from ..ir.passes.rewrite import scalar_operands
 from ._ops import p
 
 __all__ = [
@@ -146,7 +147,8 @@ def elementwise(
 
 def binary(name: str, evaluate: Callable[..., Any], **rules: Any) -> Primitive:
     """An elementwise function of two arrays; see `elementwise`."""
-    return elementwise(name, evaluate, kind=Kind.BINARY, **rules)
+    simplify = (scalar_operands, *rules.pop("simplify", ()))
+    return elementwise(name, evaluate, kind=Kind.BINARY, simplify=simplify, **rules)
 
 
 def check_dtype(name: str, aval: ShapedArray, accepts: Sequence[type]) -> None:

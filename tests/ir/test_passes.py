@@ -386,6 +386,26 @@ def test_shared_rules_keep_values(program):
         assert rewrite(once) is once
 
 
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "max", "lt"])
+def test_a_scalar_beside_an_array_is_not_broadcast(name):
+    spread = lambda s: p.broadcast_in_dim(s, shape=(3,), broadcast_dimensions=())
+    for function in (lambda s, a: [bind(name, spread(s), a)], lambda s, a: [bind(name, a, spread(s))]):
+        before = trace(function, SCALAR, VECTOR)
+        after = dce(rewrite(before))
+        check_jaxpr(after)
+        assert names(after) == [name]
+        args = wrap(np.float32(2.5)), wrap(np.array([-1.0, 2.5, np.nan], np.float32))
+        np.testing.assert_array_equal(*(np.asarray(eval_closed(closed, *args)[0]) for closed in (before, after)))
+
+
+def test_a_scalar_that_gives_the_result_its_shape_stays_broadcast():
+    spread = lambda s: p.broadcast_in_dim(s, shape=(3,), broadcast_dimensions=())
+    closed = rewrite(trace(lambda s: [p.add(spread(s), s)]))
+    assert names(closed) == ["broadcast_in_dim", "add"]
+    both = dce(rewrite(trace(lambda s: [p.add(spread(s), spread(s))])))
+    assert names(both) == ["broadcast_in_dim", "add"]
+
+
 def test_a_rule_that_changes_the_type_is_refused():
     wrong = ir.Primitive(
         "test_wrong",
