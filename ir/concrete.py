@@ -49,7 +49,7 @@ def value_of(tracer: Tracer) -> Any:
 
 def _slice(trace: Trace, var: Var) -> list[Eqn] | None:
     """The equations not evaluated yet that `var` depends on, in order; None if an input without a value is one."""
-    producers, eqns = trace.producers, trace.eqns
+    producers, eqns = trace.listing.producers, trace.listing.eqns
     done = producers.get(_COUNT, 0)
     for index in range(done, len(eqns)):
         for out in eqns[index].outvars:

@@ -13,7 +13,7 @@ of which begins at the root again, so that its iterations share their prefixes a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .avals import ShapedArray
 from .jaxpr import Atom, Eqn, Jaxpr, Literal, Var
@@ -21,7 +21,7 @@ from .jaxpr import Atom, Eqn, Jaxpr, Literal, Var
 if TYPE_CHECKING:
     from .primitive import Primitive
 
-__all__ = ["Operand", "Prefix", "shared_root"]
+__all__ = ["Operand", "Piece", "Prefix", "shared_root"]
 
 Operand = int | Literal
 
@@ -174,3 +174,21 @@ def shared_root() -> Prefix:
         _trie.root = Prefix(shared=True)
         _trie.size = 0
     return _trie.root
+
+
+class Piece(NamedTuple):
+    """A stretch of a traced program: a program of its own, whose inputs are values of earlier pieces.
+
+    Attributes:
+        prefix: its operations.
+        base: the number, in the whole program, of its first result.
+        origins: of each of its inputs: the number, in the whole program, of the value.
+    """
+
+    prefix: Prefix
+    base: int
+    origins: list[int]
+
+    def number(self, index: int) -> int:
+        """The number, in the whole program, of value number `index` of this piece."""
+        return self.base + index if index >= 0 else self.origins[-1 - index]

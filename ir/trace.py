@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,9 @@ from .avals import ShapedArray, Typed, aval_like, shaped
 from .effects import GUARD
 from .evaluation import array_type, describe, evaluate, register_array_type, state
 from .jaxpr import Atom, ClosedJaxpr, DebugNames, Eqn, Jaxpr, Literal, Var, interned
-from .prefix import Operand, Prefix, shared_root
-from .source import Places, Pointers, Source
+from .listing import Listing
+from .prefix import Operand, Piece, Prefix, shared_root
+from .source import Places, Source
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -77,20 +78,6 @@ class Tracer(Typed):
 Names = Sequence[str] | Callable[[], Sequence[str]]
 _SHORTEST, _LONGEST = 64, 256  # equations of a segment that is followed by another
 _CLOSED = sys.maxsize  # level of a segment that nothing can be recorded into
-
-
-class Piece(NamedTuple):
-    """A stretch of a traced program: a program of its own, whose inputs are values of earlier pieces.
-
-    Attributes:
-        prefix: its operations.
-        base: the number, in the whole program, of its first result.
-        origins: of each of its inputs: the number, in the whole program, of the value.
-    """
-
-    prefix: Prefix
-    base: int
-    origins: list[int]
 
 
 class Segment:
@@ -157,9 +144,7 @@ class Trace:
     __slots__ = (
         "_constants",
         "_ended",
-        "_eqns",
-        "_listed",
-        "_results",
+        "_listing",
         "activity",
         "alive",
         "consts",
@@ -174,7 +159,6 @@ class Trace:
         "outputs",
         "owner",
         "places",
-        "producers",
         "purpose",
         "segment",
         "staging",
@@ -208,11 +192,8 @@ class Trace:
         self.consts: list[Any] = []
         self._constants: dict[int, Tracer] = {}  # by the id of what `consts` keeps alive
         self.known: dict[Var, Any] = {}
-        self._eqns: list[Eqn] = []  # the equations made so far
-        self._results: list[Var] = []  # and their results, guards apart
-        self._listed: tuple[int, Prefix | None, int] = (0, None, 0)  # how far that is: piece, prefix, equations
-        self.producers: dict[Var, int] = {}  # filled on demand by concrete.py
-        self.activity: Any = None  # the same: which variables carry tangents, by conversions.py
+        self._listing: Listing | None = None
+        self.activity: Any = None  # filled on demand by conversions.py: which variables carry tangents
 
     def input(self, aval: ShapedArray, value: Any = None) -> Tracer:
         """A new argument. With `value` (an Array or a tracer of an outer trace), it is known."""
@@ -258,7 +239,8 @@ class Trace:
         if type(x) is Tracer and x._trace is self:
             atom: Atom = x._var
         else:
-            atom = self._atom(self.segment.piece(), self.operand(x))
+            operand = self.operand(x)
+            atom = self.listing.atom(self.segment.piece(), operand)
         self.eqns.append(Eqn(guard, [atom], [], params, source, guard.effects))
 
     def operand(self, x: Any) -> Operand:
@@ -294,43 +276,22 @@ class Trace:
         return [*self._ended, self.segment.piece()] if self.alive else self._ended
 
     @property
+    def listing(self) -> Listing:
+        """The equations so far."""
+        if self._listing is None:
+            self._listing = Listing(self.inputs)
+        self._listing.extend(self.pieces, self.places)
+        return self._listing
+
+    @property
     def eqns(self) -> list[Eqn]:
         """The equations so far."""
-        at, done, count = self._listed
-        pieces = self.pieces
-        if at < len(pieces) - 1 or done is not pieces[-1].prefix:
-            places = self.places.pointers(count)
-            for piece in pieces[at:]:
-                for step in piece.prefix.since(done):
-                    if step.primitive is not None:
-                        self._eqns.append(self._equation(piece, step, next(places)))
-                        count += 1
-                done = None
-            self._listed = len(pieces) - 1, pieces[-1].prefix, count
-        return self._eqns
-
-    def _equation(self, piece: Piece, step: Prefix, place: Source | Pointers | None) -> Eqn:
-        primitive, params = step.primitive, step.params
-        assert primitive is not None
-        atoms = [self._atom(piece, x) for x in step.operands]
-        outvars = [Var(aval) for aval in step.outs]
-        self._results += outvars
-        return Eqn(primitive, atoms, outvars, params, place, _effects(primitive, params))
-
-    def _atom(self, piece: Piece, operand: Operand) -> Atom:
-        if isinstance(operand, Literal):
-            return operand
-        return self._variable(piece.base + operand if operand >= 0 else piece.origins[-1 - operand])
-
-    def _variable(self, number: int) -> Var:
-        return self._results[number] if number >= 0 else self.inputs[-1 - number]
+        return self.listing.eqns
 
     def variable(self, tracer: Tracer) -> Var:
         """The variable that `tracer` is in the Jaxpr."""
         number = tracer._segment.number(tracer._index)
-        if number >= len(self._results):
-            _ = self.eqns  # makes the variables
-        return self._variable(number)
+        return self.inputs[-1 - number] if number < 0 else self.listing.variable(number)
 
     def end(self, outputs: Sequence[Any]) -> None:
         """End the trace with `outputs` as the results of the program."""
@@ -346,10 +307,10 @@ class Trace:
 
     def closed_jaxpr(self) -> ClosedJaxpr:
         """The program of a trace that has ended."""
-        eqns = self.eqns
-        outvars = [self._atom(self._ended[-1], x) for x in self.outputs]
+        listing = self.listing
+        outvars = [listing.atom(self._ended[-1], x) for x in self.outputs]
         names = DebugNames(self.function, self.purpose, self.names)
-        return ClosedJaxpr(Jaxpr(self.constvars, self.invars, eqns, outvars, names), self.consts)
+        return ClosedJaxpr(Jaxpr(self.constvars, self.invars, listing.eqns, outvars, names), self.consts)
 
     def close(self) -> None:
         """End the trace: tracers that outlive it raise when used."""
@@ -379,36 +340,29 @@ def _is_scalar(x: Any) -> bool:
     return type(x) is array_type() and x.aval.shape == ()
 
 
-def _effects(primitive: Primitive, params: dict[str, Any]) -> frozenset[Any]:
-    found = primitive.effects
-    if primitive.takes_arrays:  # sub-Jaxprs bring their own
-        for value in params.values():
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, ClosedJaxpr):
-                    found = found | item.effects
-    return found
-
-
 class new_trace:
     """A trace one level inside the current one; closed on exit, also when the traced function raises."""
 
     __slots__ = ("outer", "trace")
 
     def __init__(self, purpose: str, function: str = "", *, staging: bool = False) -> None:
-        self.outer = state.staging, state.level, state.source
+        here = vars(state)  # of this thread; a dictionary is quicker than its attributes
+        self.outer = here["_staging"], here["_level"], here["open"], here["source"]
         # call paths of its equations end at the frame that opens it
-        self.trace = Trace(state.level + 1, staging, purpose, function, state.staging, sys._getframe(1))
+        self.trace = Trace(here["_level"] + 1, staging, purpose, function, here["_staging"], sys._getframe(1))
 
     def __enter__(self) -> Trace:
-        trace = self.trace
-        state.level = trace.level
-        state.source = None
+        trace, here = self.trace, vars(state)
+        here["_level"] = trace.level
+        here["source"] = None
         if trace.staging:
-            state.staging = trace
+            here["_staging"] = trace
+        here["open"] = trace.level if here["_staging"] is None else -1
         return trace
 
     def __exit__(self, *error: object) -> None:
-        state.staging, state.level, state.source = self.outer
+        here = vars(state)
+        here["_staging"], here["_level"], here["open"], here["source"] = self.outer
         self.trace.close()
 
 
