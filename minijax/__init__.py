@@ -22,12 +22,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+# First, and from here: imported in the depth of our own imports NumPy took 15 ms longer, as calls of its many small functions
+# then crossed a boundary of the interpreter's stack of frames, which is allocated and freed each time (CPython 3.11).
+import numpy as _numpy  # noqa: F401
+
 from . import (
     ad_checkpoint as ad_checkpoint,
     custom_batching as custom_batching,
     custom_derivatives as custom_derivatives,
     custom_transpose as custom_transpose,
-    debug as debug,
     dtypes as dtypes,
     errors as errors,
     ir as ir,
@@ -93,7 +96,9 @@ from .dtypes import float0 as float0
 
 __version__ = "0.1.0"
 
-_ROOMS = frozenset(("core", "experimental", "flatten_util", "nn", "random", "scipy", "test_util", "typing", "viz"))
+_ROOMS = frozenset(
+    ("core", "debug", "experimental", "flatten_util", "nn", "random", "scipy", "test_util", "typing", "viz")
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
+from .. import lower
 from ..array import Array
 from ..config import config
 from ..errors import teach
 from ..ir import ClosedJaxpr, GuardMismatch, Tracer, guards_of, state
 from ..ir.effects import GUARD
 from ..ir.trace import describe
-from ..lower import compiled
 from ..structured._bodies import hoist_tracers
 from ..structured.jit import jit as jit_primitive
 from ..tree import tree_flatten, tree_unflatten
@@ -165,7 +165,7 @@ class Jitted:
             flat = all(type(x) is Array for x in args)
             avals = tuple([x.aval for x in values])
             place = avals if flat else (tree_flatten(args)[1], *avals)
-            self._hot[place] = compiled(body).driver.arrays(leaves), traced
+            self._hot[place] = lower.compiled(body).driver.arrays(leaves), traced
 
     def _trace_and_run(
         self, args: Sequence[Any], kwargs: dict[str, Any], static: set[int], values: list[Any], programs: list[Traced]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .. import lower
 from ..array import Array, raw
 from ..config import config
 from ..interpreters.batch import batch_jaxpr
@@ -20,7 +21,6 @@ from ..interpreters.linearize import linearize_jaxpr
 from ..interpreters.transpose import transpose_jaxpr
 from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero
 from ..ir.passes.dce import dce_jaxpr
-from ..lower import compiled
 from ._bodies import present
 
 __all__ = ["jit"]
@@ -33,7 +33,7 @@ def _abstract(*avals: ShapedArray, jaxpr: ClosedJaxpr, name: str) -> tuple[Shape
 def _evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str) -> list[Any]:
     if config.debugging or config.jax_disable_jit:
         return eval_closed(jaxpr, *args)
-    outs = compiled(jaxpr).run(*[raw(x) for x in args])
+    outs = lower.compiled(jaxpr).run(*[raw(x) for x in args])
     return [Array(value, aval) for value, aval in zip(outs, jaxpr.out_avals, strict=True)]
 
 

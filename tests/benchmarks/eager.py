@@ -38,6 +38,13 @@ GRADIENT = {
     "torch": "run = lambda: np.autograd.grad(f(x), x)",
 }
 OPERATIONS = {"sin": "np.sin(y)", "mul": "y * y", "add scalar": "y + 2.0"}
+BARS = {
+    "grad of 20 operations": {"torch": 0.5, "autograd": 0.3},
+    "sin": {"jax": 0.2},
+    "mul": {"jax": 0.2},
+    "add scalar": {"jax": 0.2},
+    "import": {"jax": 0.35},
+}
 IMPORTS = {"minijax": "import minijax", "jax": "import jax", "torch": "import torch", "autograd": "import autograd"}
 
 
@@ -68,8 +75,14 @@ def import_seconds(statement: str) -> float:
     )
 
 
+def ratio(by_library: dict[str, list[float]], library: str) -> tuple[float, float, float]:
+    """Median, lowest and highest over rounds of minijax's time in the library's."""
+    ratios = [a / b for a, b in zip(by_library["minijax"], by_library[library], strict=True)]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
 def main() -> None:
-    """Run the rounds and print a table."""
+    """Run the rounds and print a table, then every bar."""
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     rounds: dict[str, dict[str, list[float]]] = {}
     for index in range(ROUNDS):
@@ -85,13 +98,13 @@ def main() -> None:
     print(f"{'median of rounds, us':24}" + "".join(f"{library:>12}" for library in SETUP) + "   ratios of minijax to")
     for name, by_library in rounds.items():
         medians = {library: statistics.median(values) for library, values in by_library.items()}
-        ratios = {
-            library: statistics.median(a / b for a, b in zip(by_library["minijax"], by_library[library], strict=True))
-            for library in SETUP
-            if library != "minijax"
-        }
-        shown = "  ".join(f"{library} {ratio:.3f}" for library, ratio in ratios.items())
+        shown = "  ".join(f"{library} {ratio(by_library, library)[0]:.3f}" for library in SETUP if library != "minijax")
         print(f"{name:24}" + "".join(f"{medians[library]:12.1f}" for library in SETUP) + "   " + shown)
+    for name, bars in BARS.items():
+        for library, bar in bars.items():
+            middle, low, high = ratio(rounds[name], library)
+            verdict = "held" if middle <= bar else "missed"
+            print(f"{name} to {library}: {middle:.3f} [{low:.3f}, {high:.3f}], at most {bar}: {verdict}")
 
 
 if __name__ == "__main__":
