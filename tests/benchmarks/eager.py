@@ -98,7 +98,9 @@ def main() -> None:
     print(f"{'median of rounds, us':24}" + "".join(f"{library:>12}" for library in SETUP) + "   ratios of minijax to")
     for name, by_library in rounds.items():
         medians = {library: statistics.median(values) for library, values in by_library.items()}
-        shown = "  ".join(f"{library} {ratio(by_library, library)[0]:.3f}" for library in SETUP if library != "minijax")
+        shown = "  ".join(
+            f"{library} {ratio(by_library, library)[0]:.3f}" for library in SETUP if library != "minijax"
+        )
         print(f"{name:24}" + "".join(f"{medians[library]:12.1f}" for library in SETUP) + "   " + shown)
     for name, bars in BARS.items():
         for library, bar in bars.items():
