@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ..ir import Var
 from .emit_llvm import Emitted, emit_kernel
+from .gemm import Product, emit_product
 from .loops import Block, Loop
 from .nests import STATIC
 from .scalars import memory_type
@@ -22,7 +23,9 @@ __all__ = ["emit_loop", "emit_step"]
 
 def emit_step(step: Native) -> Emitted:
     """The LLVM IR of a native step."""
-    return emit_kernel(step.kernel) if type(step) is Fused else emit_loop(step)  # type: ignore[arg-type]
+    if type(step) is Fused:
+        return emit_kernel(step.kernel)
+    return emit_product(step) if type(step) is Product else emit_loop(step)  # type: ignore[arg-type]
 
 
 def emit_loop(loop: Loop) -> Emitted:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..ir import Atom, ClosedJaxpr, Eqn, Literal, Var
 from .scalars import EXPENSIVE, NATIVE, SCALARS, word_of
 from .steps import LowerLoop, Native
 from .views import VIEWS
 
-__all__ = ["LOOPS", "REDUCTIONS", "Facts", "sort_of"]
+__all__ = ["LOOPS", "REDUCTIONS", "SMALL_DOT", "Facts", "products", "sort_of"]
 
 REDUCTIONS = {
     "reduce_add": "add",
@@ -25,7 +27,8 @@ REDUCTIONS = {
     "reduce_xor": "xor",
 }
 LOOPS = ("scan", "while", "cond")
-SMALL_DOT = 4096  # products of numbers up to which a matrix product is a loop nest, not a call of BLAS
+SMALL_DOT = 4096  # products of numbers up to which a matrix product is a loop nest rather than a call of BLAS
+LARGE_DOT = 1 << 21  # from which, outside loops, it is BLAS rather than microkernels
 DEEPEST = 60  # operations on top of each other in one expression
 
 
@@ -85,7 +88,7 @@ class Facts:
                 if loop is not None:
                     sort = "loop"
                     self.loops[eqn.outvars[0]] = loop
-            elif sort == "dot" and not inside and products(eqn) > SMALL_DOT:
+            elif sort == "dot" and not inside and products(eqn) > _largest_dot(eqn):
                 sort = "call"
             self.sorts.append(sort)
         self.sort: dict[Var, str] = {}
@@ -108,6 +111,12 @@ class Facts:
                     self._read_outside(atom, result=False)
                 elif type(atom) is Var and atom in self.producers and self._is_stored_for(sort, atom):
                     self.stored.add(atom)
+
+    def call_instead(self, position: int) -> None:
+        """Equation `position` becomes a call."""
+        self.sorts[position] = "call"
+        for atom in self.jaxpr.eqns[position].invars:
+            self._read_outside(atom, result=False)
 
     def _is_stored_for(self, sort: str, var: Var) -> bool:
         """What a loop reads is an array; what a product reads is read many times."""
@@ -145,7 +154,13 @@ class Facts:
         self._read_outside(eqn.invars[0], result)
 
 
+def _largest_dot(eqn: Eqn) -> int:
+    return LARGE_DOT if eqn.outvars[0].aval.dtype in (np.float32, np.float64) else SMALL_DOT
+
+
 def products(eqn: Eqn) -> int:
-    """How many products of numbers a dot_general makes."""
-    contracted = eqn.params["dimension_numbers"][0][0]
-    return eqn.outvars[0].aval.size * math.prod([eqn.invars[0].aval.shape[d] for d in contracted])
+    """How many products of numbers a dot_general makes for each of its batches."""
+    (contracted, _), (batch, _) = eqn.params["dimension_numbers"]
+    shape = eqn.invars[0].aval.shape
+    many = eqn.outvars[0].aval.size * math.prod([shape[d] for d in contracted])
+    return many // max(1, math.prod([shape[d] for d in batch]))

@@ -20,8 +20,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from ..ir import ClosedJaxpr, Eqn, Var
-from .facts import Facts
+from ..ir import Atom, ClosedJaxpr, Eqn, Var
+from .facts import SMALL_DOT, Facts, products
 from .nests import Apply, Load, Root, Stage, Store, collapsed, parts
 from .roots import Placed, Roots
 from .steps import Call, Fused, LowerLoop, Native, Step, assembled, forwarded
@@ -43,16 +43,17 @@ def plan(closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool = False) -> li
         inside: the program is the body of a loop, where leaving native code costs most: matrix products are nests.
     """
     facts = Facts(closed, lower_loop, inside)
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES + len(closed.jaxpr.eqns)):
+        if attempt == _TRIES:
+            facts.stored |= set(facts.producers)  # no agreement: store everything, which always works
         builder = _Builder(closed, facts)
         builder.build()
         found = builder.roots.to_store - facts.stored
-        if not found:
-            return builder.steps()
+        if not (found or builder.calls):
+            break
         facts.stored |= found
-    facts.stored |= set(facts.producers)  # no agreement: store everything, which always works
-    builder = _Builder(closed, facts)
-    builder.build()
+        for position in builder.calls:
+            facts.call_instead(position)
     return builder.steps()
 
 
@@ -95,6 +96,7 @@ class _Builder:
         self.units: list[_Unit] = []
         self.writers: dict[Var, list[int]] = {}
         self.by_shape: dict[tuple[int, ...], list[_Unit]] = {}
+        self.calls: list[int] = []  # positions of products that must become calls
         self.needed = 0  # bits of the units that some unit needs
 
     def build(self) -> None:
@@ -111,6 +113,8 @@ class _Builder:
             if sort == "loop":
                 self.call(position, eqn, tuple(eqn.outvars)).native = facts.loops[eqn.outvars[0]]
                 continue
+            if sort == "dot" and self.product(position, eqn):
+                continue
             outs = tuple([var if var in facts.views and var not in facts.stored else None for var in eqn.outvars])
             if sort == "view" and any(outs):
                 self.call(position, eqn, outs)
@@ -120,10 +124,26 @@ class _Builder:
             except Unreachable:
                 continue  # what to store was noted: everything is built anew
 
-    def call(self, position: int, eqn: Eqn, outs: tuple[Var | None, ...]) -> _Unit:
+    def product(self, position: int, eqn: Eqn) -> bool:
+        """Whether a dot_general is no nest: it is a step of its own, or large and to become a call."""
+        try:
+            step = self.roots.matrices(eqn)
+        except Unreachable:
+            return True  # built anew
+        if step is not None:
+            self.call(position, eqn, tuple(eqn.outvars), step.variables).native = step
+            return True
+        if self.facts.inside or products(eqn) <= SMALL_DOT:
+            return False
+        self.calls.append(position)
+        return True
+
+    def call(
+        self, position: int, eqn: Eqn, outs: tuple[Var | None, ...], read: Sequence[Atom] | None = None
+    ) -> _Unit:
         unit = self.unit(position, None, eqn)
         unit.outs = outs
-        for atom in eqn.invars:
+        for atom in eqn.invars if read is None else read:
             if type(atom) is Var:
                 for writer in self.writers.get(atom, ()):
                     self.order(unit, writer)

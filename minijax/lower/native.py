@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cache
+from . import cache, microkernels
 from .elementary import support
 from .emit_llvm import Emitted
 from .vmath._target import processor, target_machine
@@ -292,6 +292,7 @@ def compiled(kernels: Sequence[Emitted]) -> list[int]:
                 declares |= kernel.declares
             uses = sorted({use for kernel in new.values() for use in kernel.vmath})
             helper, more = support(uses)
+            microkernels.register(short for short in ("f32", "f64") if microkernels.symbol(short) in declares)
             parts = [k.definition.replace("@NAME", f"@{name}") for k, name in zip(new.values(), names, strict=True)]
             text = "\n".join([*{**more, **declares}.values(), helper, *parts])
             for key, address in zip(new, linked(text, names), strict=True):

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..ir import Atom, Eqn, Literal, Var
 from .facts import REDUCTIONS, Facts
+from .gemm import Contraction, Product, product_of
 from .nests import Affine, Apply, Const, Load, Position, Reduce, Root, Store, Value
 from .scalars import word_of
 from .views import VIEWS, Index, Unreachable, apart, offset_of, whole
@@ -162,7 +163,17 @@ class Roots:
         return [Placed(var, shape, root)]
 
     def product(self, eqn: Eqn) -> list[Placed]:
-        """dot_general as a nest: the innermost loop is one along which both operands are contiguous, or one and the result."""
+        """dot_general as a nest."""
+        (var,) = eqn.outvars
+        what, number = self.contraction(eqn), self.number(var)
+        x, y, dtype = what.left, what.right, var.aval.dtype
+        value = self.shared(("mul", dtype, (), id(x), id(y)), Apply("mul", (x, y), dtype))
+        axes = tuple([place for place, role in enumerate(what.roles) if role == "k"])
+        root: Root = Reduce("add", number, what.out, axes, value) if axes else Store(number, what.out, value)
+        return [Placed(var, what.extents, root)]
+
+    def contraction(self, eqn: Eqn) -> Contraction:
+        """dot_general at the points of loops: the innermost is one along which both operands are contiguous, or one and the result."""
         (var,), (lhs, rhs) = eqn.outvars, eqn.invars
         (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = eqn.params["dimension_numbers"]
         lhs_free = [d for d in range(lhs.aval.ndim) if d not in lhs_contract and d not in lhs_batch]
@@ -196,15 +207,14 @@ class Roots:
         right |= {d: ("k", k) for k, d in enumerate(rhs_contract)}
         x = self.value(lhs, index_of(lhs, left), shape)
         y = self.value(rhs, index_of(rhs, right), shape)
-        dtype = var.aval.dtype
-        value = self.shared(("mul", dtype, (), id(x), id(y)), Apply("mul", (x, y), dtype))
         out_roles = [*(("b", k) for k in range(len(batch))), *(("m", k) for k in range(len(rows)))]
         out_roles += [("n", k) for k in range(len(columns))]
         offset = offset_of(index_of(var, dict(enumerate(out_roles))), zero)
-        axes = tuple([place for place, (role, _, _) in enumerate(loops) if role == "k"])
-        number = self.number(var)
-        root: Root = Reduce("add", number, offset, axes, value) if axes else Store(number, offset, value)
-        return [Placed(var, shape, root)]
+        return Contraction(tuple([role for role, _, _ in loops]), shape, x, y, offset)
+
+    def matrices(self, eqn: Eqn) -> Product | None:
+        """dot_general as a step of microkernels; None if it is a nest."""
+        return product_of(self.contraction(eqn), self.vars, eqn.outvars[0])
 
     def placement(self, eqn: Eqn) -> list[Placed]:
         """concatenate and pad: roots that write their piece of the result."""
