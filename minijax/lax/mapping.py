@@ -91,7 +91,9 @@ def _rows(values: Sequence[Any]) -> int:
         raise ValueError("lax.map got a value with no leading axis to map over.")
     lengths = sorted({shape[0] for shape in shapes})
     if len(lengths) > 1:
-        raise ValueError(f"lax.map got values with different leading axis sizes: {', '.join(str(n) for n in lengths)}.")
+        raise ValueError(
+            f"lax.map got values with different leading axis sizes: {', '.join(str(n) for n in lengths)}."
+        )
     return lengths[0]
 
 
