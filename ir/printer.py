@@ -32,6 +32,7 @@ __all__ = [
     "equation_lines",
     "format_literal",
     "format_param",
+    "names_of",
     "print_jaxpr",
     "variable_name",
 ]
@@ -91,6 +92,13 @@ def constants_of(closed: ClosedJaxpr) -> list[Any]:
 
     visit(closed)
     return values
+
+
+def names_of(program: Program) -> dict[Atom, str]:
+    """The names that `print_jaxpr` gives to the variables of a program and of its bodies."""
+    printer = _Printer(None)
+    printer.give_names(program)
+    return {var: name for names in printer.names.values() for var, name in names.items()}
 
 
 def variable_name(index: int) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from ..array import as_value
 from ..interpreters.eval import eval_closed
 from ..ir import Atom, ClosedJaxpr, Eqn, Jaxpr, Kind, Literal, Var, guard, sub_jaxprs
+from ..ir.costs import cost_of
 from .graph import Cluster, Cost, Graph, Mark
 from .structured import is_call
 
@@ -236,18 +237,8 @@ def equations_of(program: ClosedJaxpr | Jaxpr, prefix: str = "e") -> Iterator[tu
 
 def with_costs(graph: Graph, program: ClosedJaxpr) -> Graph:
     """The graph with the work of each equation, and a note with the total (of bodies: once through)."""
-    costs = {key: cost_of(eqn) for key, eqn in equations_of(program) if eqn.primitive.kind is not Kind.STRUCTURED}
+    costs = {
+        key: Cost(*cost_of(eqn)) for key, eqn in equations_of(program) if eqn.primitive.kind is not Kind.STRUCTURED
+    }
     nodes = [replace(n, cost=costs[n.id]) if n.kind == "equation" and n.id in costs else n for n in graph.nodes]
     return replace(graph, nodes=tuple(nodes))
-
-
-def cost_of(eqn: Eqn) -> Cost:
-    """Operations and bytes of one equation; without a rule of its own, one operation per element."""
-    avals = [x.aval for x in eqn.invars]
-    outs = [v.aval for v in eqn.outvars]
-    if eqn.primitive.cost is not None:
-        return Cost(*eqn.primitive.cost(*avals, **eqn.params))
-    moved = float(sum(a.size * a.itemsize for a in (*avals, *outs)))
-    if eqn.primitive.kind in (Kind.MOVEMENT, Kind.INDEXING, Kind.EFFECT):
-        return Cost(0.0, moved)
-    return Cost(float(max((a.size for a in (*avals, *outs)), default=0)), moved)

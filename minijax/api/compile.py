@@ -22,10 +22,11 @@ from ..ir.effects import GUARD
 from ..ir.trace import describe
 from ..structured._bodies import hoist_tracers
 from ..structured.jit import jit as jit_primitive
-from ..tree import tree_flatten, tree_unflatten
+from ..tree import leaf_names, tree_flatten, tree_unflatten
 from ._calls import Traced, check_callable, flatten_values, function_name, parameter_names
 from .autodiff import _finished
-from .stage import ShapeDtypeStruct, stage_call
+from .stage import stage_call
+from .stages import Call, Lowered, Staged
 
 __all__ = ["jit"]
 
@@ -52,7 +53,8 @@ def jit(
         keep_unused, device, backend, inline: accepted for compatibility.
 
     Returns:
-        A function with the signature of `fun`; `.lower(*args)` gives the traced program, `.clear_cache()` forgets.
+        A function with the signature of `fun`; `.trace(*args)`, `.lower(*args)` and `.lower(*args).compile()` give its
+        stages, `.clear_cache()` forgets its programs.
 
     Raises:
         TypeError: an argument is not an array, scalar or tree of them, and not static.
@@ -124,7 +126,7 @@ class Jitted:
         """A call of any kind: find a program for its types, or trace."""
         if config.jax_disable_jit:
             return self.fun(*args, **kwargs)
-        static = {n % len(args) for n in self.static_argnums if -len(args) <= n < len(args)}
+        static = self._static(args)
         values, structure = self._flatten(args, kwargs, static)
         key = self._key(args, kwargs, static, values, structure)
         programs = self.programs.setdefault(key, [])
@@ -146,6 +148,17 @@ class Jitted:
         if programs and programs[0] is traced and not traced_here and not static and not kwargs:
             self._remember(args, values, traced)
         return self._finish(traced, outs)
+
+    def _static(self, args: Sequence[Any]) -> set[int]:
+        """Positions of the static arguments."""
+        return {n % len(args) for n in self.static_argnums if -len(args) <= n < len(args)}
+
+    def _leaf_names(self, args: Sequence[Any], kwargs: dict[str, Any], static: set[int]) -> list[str]:
+        """Names of the flat arguments, in their order."""
+        names = parameter_names(self.fun, len(args))
+        dynamic = [i for i in range(len(args)) if i not in static]
+        named = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
+        return leaf_names([args[i] for i in dynamic], named, [names[i] for i in dynamic])
 
     def _remember(self, args: Sequence[Any], values: Sequence[Any], traced: Traced) -> None:
         """Let the next call like this one go straight into the compiled program.
@@ -257,14 +270,50 @@ class Jitted:
                 stacklevel=4,
             )
 
-    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+    def trace(self, *args: Any, **kwargs: Any) -> Staged:
         """The traced program for these arguments (arrays or `ShapeDtypeStruct`s)."""
-        static = {n % len(args) for n in self.static_argnums if -len(args) <= n < len(args)}
-        return Lowered(self._stage(args, kwargs, static))
+        static = self._static(args)
+        traced = self._stage(args, kwargs, static)
+        dynamic = [x for i, x in enumerate(args) if i not in static]
+        named = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
+        _, structure = tree_flatten((tuple(dynamic), named))
+        names = self._leaf_names(args, kwargs, static)
+        return Staged(Call(self.__name__, traced, structure, tuple(names), (False,) * len(names)))
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The program for these arguments (arrays or `ShapeDtypeStruct`s), optimised, before it is machine code.
+
+        Example:
+            >>> import minijax as mj
+            >>> lowered = mj.jit(lambda x: 2.0 * x + 1.0).lower(3.0)
+            >>> print(lowered.as_text("python"))
+            from numba import njit
+            from numpy import ascontiguousarray, empty, float32
+            <BLANKLINE>
+            <BLANKLINE>
+            @njit
+            def kernel_0(a, c):
+                # writes c
+                c[0] = float32(2.0) * a[0] + float32(1.0)
+            <BLANKLINE>
+            <BLANKLINE>
+            def flat(x):
+                return ascontiguousarray(x).reshape(-1)
+            <BLANKLINE>
+            <BLANKLINE>
+            def program(a):
+                c = empty((), float32)
+                kernel_0(flat(a), flat(c))
+                return (c,)
+            <BLANKLINE>
+            >>> lowered.compile()(3.0)
+            Array(7., dtype=float32, weak_type=True)
+        """
+        return self.trace(*args, **kwargs).lower()
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The types of the outputs for these arguments."""
-        return self.lower(*args, **kwargs).out_info
+        return self.trace(*args, **kwargs).out_info
 
     def clear_cache(self) -> None:
         """Forget all traced programs."""
@@ -287,24 +336,6 @@ class _Bound:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.jitted(self.instance, *args, **kwargs)
-
-
-class Lowered:
-    """A traced program and the types of its outputs."""
-
-    def __init__(self, traced: Traced) -> None:
-        self.jaxpr = traced.closed
-        self.out_tree = traced.out_tree
-
-    @property
-    def out_info(self) -> Any:
-        """Types of the outputs, as a tree."""
-        structs = [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in self.jaxpr.out_avals]
-        return tree_unflatten(self.out_tree, structs)
-
-    def as_text(self) -> str:
-        """The Jaxpr."""
-        return str(self.jaxpr)
 
 
 def _both_ways(

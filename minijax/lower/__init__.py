@@ -2,7 +2,8 @@
 
 fuse        which equations become one kernel          nests        the loop-nest IR they become
 views       movement as index arithmetic               scalars      one table of scalar operations
-emit_llvm   nests as LLVM IR, what runs                emit_python  nests as Python, what people read
+emit_llvm   nests as LLVM IR, what runs                emit_python nests as Python, what people read
+loops       scan, while, cond as native steps          readable    a whole program as Python
 native      LLVM IR to machine code, and into it       buffers      where values live
 driver      a program's steps as a Python function     compile      all of it, in order
 """
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compile import (
+        Lowered as Lowered,
         Program as Program,
         compile_program as compile_program,
         compiled as compiled,
+        lower_program as lower_program,
         optimised as optimised,
     )
 
-_FROM_COMPILE = frozenset(("Program", "compile_program", "compiled", "optimised"))
+_FROM_COMPILE = frozenset(("Lowered", "Program", "compile_program", "compiled", "lower_program", "optimised"))
 
 
 def __getattr__(name: str) -> Any:

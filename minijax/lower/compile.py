@@ -11,10 +11,11 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import teach
 from ..ir import ClosedJaxpr
+from ..ir.costs import Cost, bytes_of, program_cost
 from ..ir.passes import apply
 from ..ir.passes.cse import cse
 from ..ir.passes.dce import dce
@@ -23,14 +24,44 @@ from ..ir.passes.inline_calls import inline_calls
 from ..ir.passes.lift_guards import lift_guards
 from ..ir.passes.rewrite import rewrite
 from .driver import Driver
+from .emit_loops import emit_step
 from .fuse import plan
 from .hoist import hoist_from_scan
 from .loops import lower_loop
+from .readable import Readable, readable
 from .steps import Call, Step
 
-__all__ = ["Program", "compile_program", "compiled", "optimised"]
+__all__ = ["Lowered", "Program", "compile_program", "compiled", "lower_program", "optimised"]
 
 _INLINED = ("jit", "custom_jvp_call", "custom_vjp_call", "checkpoint")  # to evaluate them is to evaluate their bodies
+
+
+class Lowered(NamedTuple):
+    """A program before it is machine code: the optimised Jaxpr, and its kernels and calls in order."""
+
+    closed: ClosedJaxpr
+    steps: list[Step]
+
+    @property
+    def readable(self) -> Readable:
+        """The program as Python source."""
+        return readable(self.closed, self.steps)
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM IR of its kernels."""
+        return "\n".join(emit_step(step).definition for step in self.steps if type(step) is not Call)
+
+    @property
+    def cost(self) -> Cost:
+        """Operations of the equations; bytes that kernels and calls read and write: what is fused moves nothing."""
+        moved = 0.0
+        for step in self.steps:
+            if type(step) is Call:
+                moved += bytes_of(x.aval for x in (*step.eqn.invars, *(v for v in step.outs if v is not None)))
+            else:
+                moved += bytes_of(var.aval for var in step.variables)
+        return Cost(program_cost(self.closed).flops, moved)
 
 
 class Program:
@@ -62,6 +93,14 @@ def optimised(closed: ClosedJaxpr) -> ClosedJaxpr:
     return apply("lift_guards", lift_guards, closed)
 
 
+def lower_program(closed: ClosedJaxpr) -> Lowered:
+    """Optimise a program, whose constants are arrays, and plan its kernels."""
+    closed = optimised(closed)
+    closed = apply("dce", dce, apply("hoist_from_scan", hoist_from_scan, closed))
+    closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
+    return Lowered(closed, plan(closed, lambda eqn: lower_loop(eqn, optimised)))
+
+
 def compile_program(closed: ClosedJaxpr) -> Program:
     """Compile a program.
 
@@ -71,10 +110,7 @@ def compile_program(closed: ClosedJaxpr) -> Program:
     Returns:
         The compiled program.
     """
-    closed = optimised(closed)
-    closed = apply("dce", dce, apply("hoist_from_scan", hoist_from_scan, closed))
-    closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
-    steps = plan(closed, lambda eqn: lower_loop(eqn, optimised))
+    closed, steps = lower_program(closed)
     try:
         driver = Driver(closed, steps)
     except Exception as error:  # LLVM's errors have many types; the program must run

@@ -108,11 +108,17 @@ Emit = Callable[[Lines, Operation, Sequence[str]], str]
 
 
 class Scalar(NamedTuple):
-    """A row: `emit(lines, operation, operands)` and a Python expression with `{0}`, `{1}` for operands."""
+    """A row: `emit(lines, operation, operands)` and a Python expression with `{0}`, `{1}` for operands.
+
+    `integer`, `boolean`: the expressions for such operands, where they differ. Names in them are those of NumPy and of
+    `python_scalars.py`.
+    """
 
     emit: Emit
     python: str
     cost: int = 1
+    integer: str = ""
+    boolean: str = ""
 
 
 def _plain(floats: str, integers: str, booleans: str | None = None, unsigned: str | None = None) -> Emit:
@@ -321,21 +327,22 @@ def _same(lines: Lines, op: Operation, xs: Sequence[str]) -> str:
     return xs[0]
 
 
+_NUMPY = {f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
 EXPENSIVE = 8  # what costs at least this much is not computed twice
 
 SCALARS: dict[str, Scalar] = {
-    "add": Scalar(_plain("fadd", "add", "or"), "{0} + {1}"),
-    "sub": Scalar(_plain("fsub", "sub", "xor"), "{0} - {1}"),
-    "mul": Scalar(_mul, "{0} * {1}"),
-    "div": Scalar(_div, "divide({0}, {1})", 4),
-    "rem": Scalar(_rem, "remainder({0}, {1})", 8),
+    "add": Scalar(_plain("fadd", "add", "or"), "{0} + {1}", boolean="{0} | {1}"),
+    "sub": Scalar(_plain("fsub", "sub", "xor"), "{0} - {1}", boolean="{0} ^ {1}"),
+    "mul": Scalar(_mul, "{0} * {1}", boolean="{0} & {1}"),
+    "div": Scalar(_div, "{0} / {1}", 4, integer="divide({0}, {1})"),
+    "rem": Scalar(_rem, "fmod({0}, {1})", 8, integer="remainder({0}, {1})"),
     "neg": Scalar(_neg, "-{0}"),
     "sign": Scalar(_sign, "sign({0})", 2),
     "abs": Scalar(_abs, "abs({0})"),
-    "max": Scalar(_max, "maximum({0}, {1})"),
-    "min": Scalar(_min, "minimum({0}, {1})"),
+    "max": Scalar(_max, "maximum({0}, {1})", boolean="{0} | {1}"),
+    "min": Scalar(_min, "minimum({0}, {1})", boolean="{0} & {1}"),
     "integer_pow": Scalar(_integer_pow, "{0} ** {y}", 3),
-    "square": Scalar(_square, "{0} * {0}"),
+    "square": Scalar(_square, "{0} * {0}", boolean="{0}"),
     "sqrt": Scalar(_one_intrinsic("sqrt"), "sqrt({0})", 4),
     "rsqrt": Scalar(_rsqrt, "1 / sqrt({0})", 6),
     "eq": Scalar(_comparison("oeq", "eq", "eq"), "{0} == {1}"),
@@ -347,21 +354,21 @@ SCALARS: dict[str, Scalar] = {
     "and": Scalar(_plain("", "and"), "{0} & {1}"),
     "or": Scalar(_plain("", "or"), "{0} | {1}"),
     "xor": Scalar(_plain("", "xor"), "{0} ^ {1}"),
-    "not": Scalar(_not, "invert({0})"),
-    "shift_left": Scalar(_shift("shl"), "shift_left({0}, {1})"),
-    "shift_right_arithmetic": Scalar(_shift("ashr"), "shift_right_arithmetic({0}, {1})"),
-    "shift_right_logical": Scalar(_shift("lshr"), "shift_right_logical({0}, {1})"),
-    "clz": Scalar(_leading_zeros, "leading_zeros({0})"),
-    "population_count": Scalar(_one_intrinsic("ctpop"), "bit_count({0})"),
+    "not": Scalar(_not, "~{0}", boolean="not {0}"),
+    "shift_left": Scalar(_shift("shl"), "shift_left({0}, {1}, {bits})"),
+    "shift_right_arithmetic": Scalar(_shift("ashr"), "shift_right_arithmetic({0}, {1}, {bits})"),
+    "shift_right_logical": Scalar(_shift("lshr"), "shift_right_logical({0}, {1}, {bits})"),
+    "clz": Scalar(_leading_zeros, "leading_zeros({0}, {bits})"),
+    "population_count": Scalar(_one_intrinsic("ctpop"), "bit_count({0}, {bits})"),
     "is_finite": Scalar(_is_finite, "isfinite({0})"),
     "floor": Scalar(_one_intrinsic("floor"), "floor({0})"),
     "ceil": Scalar(_one_intrinsic("ceil"), "ceil({0})"),
     "trunc": Scalar(_one_intrinsic("trunc"), "trunc({0})"),
-    "round": Scalar(_round, "round_{rounding_method}({0})"),
+    "round": Scalar(_round, "{rounding}({0})"),
     "select": Scalar(_select_n, "select({0}, {rest})"),
     "clamp": Scalar(_clamp, "minimum(maximum({1}, {0}), {2})", 2),
     "convert": Scalar(_convert, "{dtype}({0})"),
-    "bitcast": Scalar(_bitcast, "bits({0}, {dtype})"),
+    "bitcast": Scalar(_bitcast, "{0}.view({dtype})"),
     "copy": Scalar(_same, "{0}", 0),
 }
 for _name, _cost in {
@@ -388,9 +395,9 @@ for _name, _cost in {
     "erfc": 20,
     "erf_inv": 24,
 }.items():
-    SCALARS[_name] = Scalar(_elementary(_name), f"{_name}({{0}})", _cost)
+    SCALARS[_name] = Scalar(_elementary(_name), f"{_NUMPY.get(_name, _name)}({{0}})", _cost)
 SCALARS["pow"] = Scalar(_elementary("pow"), "{0} ** {1}", 30)
-SCALARS["atan2"] = Scalar(_elementary("atan2"), "atan2({0}, {1})", 20)
+SCALARS["atan2"] = Scalar(_elementary("atan2"), "arctan2({0}, {1})", 20)
 
 
 def word_of(lower: object) -> str:

@@ -243,7 +243,7 @@ def add_to_base(b: Block, base: Sequence[Value], x: Value, rest: Value) -> Value
 def atan2(b: Block, y: Value, x: Value) -> Value:
     """The angle of the point (x, y) in [-pi, pi], as C99 defines it at zeros and infinities."""
     a, c = b.abs(y), b.abs(x)
-    both_infinite = b.select(a < c, a, c).equals(float("inf"))
+    both_infinite = b.select(a.equals(float("inf")), c, b.real(0.0)).equals(float("inf"))
     a, c = (b.select(both_infinite, b.real(1.0), v) for v in (a, c))
     # one power of two brings both away from overflow and from denormals
     larger = b.select(a < c, c, a)
