@@ -17,7 +17,13 @@ from .avals import ShapedArray as ShapedArray, Typed as Typed, aval_like as aval
 from .check import check_jaxpr as check_jaxpr
 from .concrete import concretize as concretize, known_value as known_value, value_of as value_of
 from .conversions import python_value as python_value
-from .effects import CALLBACK as CALLBACK, GUARD as GUARD, ORDERED_CALLBACK as ORDERED_CALLBACK, Effect as Effect
+from .effects import (
+    CALLBACK as CALLBACK,
+    CHECK as CHECK,
+    GUARD as GUARD,
+    ORDERED_CALLBACK as ORDERED_CALLBACK,
+    Effect as Effect,
+)
 from .guards import GuardMismatch as GuardMismatch, guard as guard, guards_of as guards_of
 from .jaxpr import (
     Atom as Atom,

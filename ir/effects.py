@@ -2,12 +2,12 @@
 
 An equation with an effect is kept by `dce`, never merged by `cse`, and keeps its order relative to other
 equations with effects. There are few: `GUARD` (the program is valid only while this value stays what it was)
-and callbacks, ordered or not.
+callbacks, ordered or not, and `CHECK` (the program fails unless a condition holds).
 """
 
 from __future__ import annotations
 
-__all__ = ["CALLBACK", "GUARD", "NO_EFFECTS", "ORDERED_CALLBACK", "Effect"]
+__all__ = ["CALLBACK", "CHECK", "GUARD", "NO_EFFECTS", "ORDERED_CALLBACK", "Effect"]
 
 
 class Effect:
@@ -24,5 +24,6 @@ class Effect:
 
 GUARD = Effect("guard")
 CALLBACK = Effect("callback")
+CHECK = Effect("check")
 ORDERED_CALLBACK = Effect("ordered_callback")
 NO_EFFECTS: frozenset[Effect] = frozenset()

@@ -8,6 +8,7 @@ are JAX's, so that `except` clauses written for JAX keep working.
 from __future__ import annotations
 
 __all__ = [
+    "CheckError",
     "ConcretizationTypeError",
     "GradientStopsWarning",
     "InconclusiveDimensionOperation",
@@ -63,6 +64,27 @@ class JAXIndexError(IndexError):
 
 class JaxRuntimeError(RuntimeError):
     """A program failed while it ran, for instance in a callback."""
+
+
+class CheckError(ValueError):
+    """A condition of `experimental.checkify.check` does not hold, or a check that `checkify` added failed.
+
+    Before:
+        >>> from minijax.experimental import checkify
+        >>> def root(x):
+        ...     checkify.check(x >= 0, "x must not be negative, got {}", x)
+        ...     return mj.numpy.sqrt(x)
+        >>> root(mj.numpy.float32(-1.0))
+        Traceback (most recent call last):
+        ...
+        minijax.errors.CheckError: x must not be negative, got -1.0 (`check` failed)
+        ...
+
+    After: give arguments for which it holds, or ask for failures as values.
+        >>> failure, value = checkify.checkify(root)(-1.0)
+        >>> failure.get().splitlines()[0]
+        'x must not be negative, got -1.0 (`check` failed)'
+    """
 
 
 class InconclusiveDimensionOperation(Exception):

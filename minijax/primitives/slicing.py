@@ -144,7 +144,7 @@ def _dynamic_slice_batch(size: int, args: Any, axes: Any, *, slice_sizes: tuple[
         starts,
         dimension_numbers=numbers,
         slice_sizes=tuple(slice_sizes),
-        mode=GatherScatterMode.CLIP,
+        mode=GatherScatterMode.PROMISE_IN_BOUNDS,  # reads move inwards, as here; `checkify` looks at these, not at CLIP
         fill_value=None,
         indices_are_sorted=False,
         unique_indices=axis is not None,  # windows of one shared operand may overlap

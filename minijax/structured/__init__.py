@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import (
     callback as callback,
+    check as check,
     checkpoint as checkpoint,
     cond as cond,
     custom_jvp as custom_jvp,
