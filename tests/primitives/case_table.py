@@ -269,6 +269,7 @@ ELSEWHERE = {
         "streams are checked bit for bit: tests/primitives/test_random_bits.py",
     ),
     "guard": "an effect: tests/ir/test_guards.py",
+    "check": "raises or does nothing: tests/experimental/test_checkify.py",
     "name": "an identity that checkpoint policies look for: tests/structured/test_checkpoint.py",
     **dict.fromkeys(
         ("pure_callback", "io_callback", "ordered_io_callback", "debug_callback"),
