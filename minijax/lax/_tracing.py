@@ -12,11 +12,20 @@ from typing import Any, NamedTuple
 from ..api._calls import FlatFunction, function_name, parameter_names, trace_flat
 from ..array import Array
 from ..errors import teach
-from ..ir import ClosedJaxpr, Literal, ShapedArray
+from ..ir import ClosedJaxpr, Literal, ShapedArray, Var
 from ..structured._bodies import hoist_constants
 from ..tree import PyTreeDef, keystr, leaf_names, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Body", "difference", "described", "finished", "literals", "trace_body", "type_difference"]
+__all__ = [
+    "Body",
+    "difference",
+    "described",
+    "finished",
+    "literals",
+    "over_all_captured",
+    "trace_body",
+    "type_difference",
+]
 
 
 class Body(NamedTuple):
@@ -45,6 +54,18 @@ def trace_body(
     traced = trace_flat(flat, [None] * len(avals), avals=avals, purpose=purpose, names=names, staging=True)
     closed, captured = hoist_constants(traced.closed)
     return Body(closed, captured, traced.out_tree)
+
+
+def over_all_captured(bodies: Sequence[Body]) -> tuple[list[Any], list[ClosedJaxpr]]:
+    """(what the bodies capture together, their programs with all of that as leading inputs)."""
+    captured = {id(x): x for body in bodies for x in body.captured}
+    programs = []
+    for body in bodies:
+        jaxpr, count = body.closed.jaxpr, len(body.captured)
+        own = dict(zip(map(id, body.captured), jaxpr.invars, strict=False))
+        leading = [own[key] if key in own else Var(x.aval) for key, x in captured.items()]
+        programs.append(ClosedJaxpr(jaxpr.replace(invars=[*leading, *jaxpr.invars[count:]]), body.closed.consts))
+    return list(captured.values()), programs
 
 
 def finished(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`cond`, `switch`: branches that are both in the program.
+"""`cond`, `switch`, `platform_dependent`: branches that are both in the program.
 
 A Python `if` on a traced value captures the branch that was taken; these keep all branches, so that one program serves every value,
 under vmap and in loops too.
@@ -15,15 +15,15 @@ from ..api._calls import check_callable, flatten_values
 from ..config import config
 from ..errors import teach
 from ..interpreters.eval import eval_closed
-from ..ir import ClosedJaxpr, Literal, ShapedArray, Tracer, Var, aval_like, known_value, trace_function
+from ..ir import ClosedJaxpr, Literal, ShapedArray, Tracer, aval_like, known_value, state, trace_function
 from ..primitives import p
 from ..structured._bodies import retyped
 from ..structured.cond import cond as cond_primitive
 from ..tree import tree_unflatten
 from ._operands import operand as as_operand
-from ._tracing import Body, described, difference, finished, literals, trace_body, type_difference
+from ._tracing import Body, described, difference, finished, literals, over_all_captured, trace_body, type_difference
 
-__all__ = ["cond", "switch"]
+__all__ = ["cond", "platform_dependent", "switch"]
 
 _NO_OPERAND = object()
 
@@ -149,6 +149,58 @@ def switch(
     return _choose(value, branches, operands, [f"branch {i}" for i in range(len(branches))])
 
 
+_PLATFORM = "cpu"
+
+
+def platform_dependent(
+    *args: Any, default: Callable[..., Any] | None = None, **per_platform: Callable[..., Any]
+) -> Any:
+    """Call the function that was written for the platform on which the program runs, which is the CPU here.
+
+    Args:
+        *args: trees of arrays.
+        default: the function for platforms that are not named.
+        **per_platform: functions of `args` by name of the platform: `cpu`, `cuda`, `rocm`, `tpu`.
+
+    Returns:
+        `cpu(*args)` if there is one, else `default(*args)`.
+
+    Raises:
+        TypeError: an alternative cannot be called, or (where a program is being written) they differ in their results.
+        ValueError: "gpu" is named, which JAX does not accept either.
+        NotImplementedError: there is neither `cpu` nor `default`.
+
+    Note:
+        Under jit, in loops and in `make_jaxpr` all alternatives are traced, and are the branches of a `cond` of known index.
+
+    Example:
+        >>> from minijax import lax
+        >>> lax.platform_dependent(2.0, cpu=lambda x: x + 1.0, tpu=lambda x: x - 1.0)
+        3.0
+    """
+    named = {**per_platform, **({} if default is None else {"default": default})}
+    for name, function in named.items():
+        if not callable(function):
+            raise TypeError(f"lax.platform_dependent: the {name!r} branch must be a callable.")
+        if name == "gpu":
+            raise ValueError("Use 'cuda' or 'rocm' for lax.platform_dependent.")
+    chosen = _PLATFORM if _PLATFORM in per_platform else "default"
+    if chosen not in named:
+        raise NotImplementedError(
+            teach(
+                f"lax.platform_dependent: no branch for the platform {_PLATFORM!r}, only for {sorted(per_platform)}.",
+                why="minijax runs on the CPU",
+                do=f"pass {_PLATFORM}=..., or default=...",
+            )
+        )
+    if state.staging is None or len(set(named.values())) == 1:
+        return named[chosen](*args)
+    functions = list(dict.fromkeys(named.values()))
+    index = Literal(np.int32(functions.index(named[chosen])), ShapedArray((), np.dtype(np.int32)))
+    names = [next(name for name, other in named.items() if other is function) for function in functions]
+    return _choose(index, functions, args, names)
+
+
 def _choose(
     index: Any, functions: Sequence[Callable[..., Any]], operands: Sequence[Any], names: Sequence[str]
 ) -> Any:
@@ -164,17 +216,23 @@ def _choose(
     for function in functions:
         if function not in traced:
             traced[function] = trace_body(
-                function, structures, avals, "branch of cond" if len(names) == 2 else "branch of switch"
+                function, structures, avals, "branch of cond" if "true_fun" in names else "branch of switch"
             )
     bodies = [traced[function] for function in functions]
     _check_results(bodies, functions, names)
-    captured, branches = _with_all_captured(bodies)
+    captured, branches = over_all_captured(bodies)
     outs = cond_primitive.bind(index, *captured, *literals(values), branches=_typed_alike(branches))
     return tree_unflatten(bodies[0].out_tree, [finished(x) for x in outs])
 
 
+def _what(names: Sequence[str]) -> str:
+    if "true_fun" in names:
+        return "cond branch"
+    return "switch branch" if names[0] == "branch 0" else "platform_dependent branch"
+
+
 def _check_results(bodies: Sequence[Body], functions: Sequence[Callable[..., Any]], names: Sequence[str]) -> None:
-    what = "cond branch" if "true_fun" in names else "switch branch"
+    what = _what(names)
     # JAX's messages speak of true_fun first
     order = [1, 0] if "true_fun" in names else range(len(bodies))
     first = order[0]
@@ -203,18 +261,6 @@ def _check_results(bodies: Sequence[Body], functions: Sequence[Callable[..., Any
                         do="convert one of them: .astype(...), mnp.broadcast_to, mnp.zeros_like",
                     )
                 )
-
-
-def _with_all_captured(bodies: Sequence[Body]) -> tuple[list[Any], list[ClosedJaxpr]]:
-    """All branches over the union of what they capture."""
-    captured = {id(x): x for body in bodies for x in body.captured}
-    branches = []
-    for body in bodies:
-        jaxpr, count = body.closed.jaxpr, len(body.captured)
-        own = dict(zip(map(id, body.captured), jaxpr.invars, strict=False))
-        leading = [own[key] if key in own else Var(x.aval) for key, x in captured.items()]
-        branches.append(ClosedJaxpr(jaxpr.replace(invars=[*leading, *jaxpr.invars[count:]]), body.closed.consts))
-    return list(captured.values()), branches
 
 
 def _typed_alike(branches: Sequence[ClosedJaxpr]) -> tuple[ClosedJaxpr, ...]:

@@ -33,7 +33,15 @@ from .steps import Call, Step
 
 __all__ = ["Lowered", "Program", "compile_program", "compiled", "lower_program", "optimised"]
 
-_INLINED = ("jit", "custom_jvp_call", "custom_vjp_call", "checkpoint")  # to evaluate them is to evaluate their bodies
+# to evaluate these is to evaluate their bodies
+_INLINED = (
+    "jit",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "checkpoint",
+    "custom_linear_solve",
+    "custom_root",
+)
 
 
 class Lowered(NamedTuple):

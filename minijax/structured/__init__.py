@@ -17,6 +17,8 @@ from . import (
     deferred as deferred,
     jit as jit,
     linear_call as linear_call,
+    linear_solve as linear_solve,
+    root as root,
     scan as scan,
     while_ as while_,
 )

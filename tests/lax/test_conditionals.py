@@ -131,3 +131,39 @@ def test_disable_jit_calls_the_branch():
         assert lax.cond(True, lambda x: seen.append("yes") or x, lambda x: seen.append("no") or x, 1.0) == 1.0
         assert lax.switch(1, [lambda x: x, lambda x: seen.append("one") or x], 2.0) == 2.0
         assert seen == ["yes", "one"]
+
+
+ALTERNATIVES = {"cuda": mnp.cos, "cpu": mnp.sin, "tpu": mnp.cos}
+
+
+def test_platform_dependent_is_the_function_for_the_cpu():
+    f = lambda x: lax.platform_dependent(x, **ALTERNATIVES, default=mnp.tan)
+    assert float(f(0.5)) == float(mnp.sin(0.5))
+    assert float(mj.jit(f)(0.5)) == float(mnp.sin(0.5))
+    assert float(mj.jit(mj.grad(f))(0.5)) == float(mnp.cos(0.5))
+    assert float(lax.platform_dependent(0.5, tpu=mnp.cos, default=mnp.sin)) == float(mnp.sin(0.5))
+    np.testing.assert_allclose(mj.vmap(mj.jit(f))(mnp.arange(3.0)), np.sin(np.arange(3.0)), rtol=1e-6)
+
+
+def test_platform_dependent_keeps_its_alternatives_in_the_program_once_each():
+    program = mj.make_jaxpr(lambda x: lax.platform_dependent(x, **ALTERNATIVES, default=mnp.tan))(0.5)
+    (eqn,) = [eqn for eqn in program.eqns if eqn.primitive.name == "cond"]
+    assert len(eqn.params["branches"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "error", "message"),
+    [
+        ({"cuda": mnp.sin}, NotImplementedError, r"no branch for the platform 'cpu', only for \['cuda'\]"),
+        ({"gpu": mnp.sin}, ValueError, "Use 'cuda' or 'rocm'"),
+        ({"cpu": 1}, TypeError, "the 'cpu' branch must be a callable"),
+        (
+            {"cpu": mnp.sin, "tpu": lambda x: (x, x)},
+            TypeError,
+            "(?s)platform_dependent branch outputs must have the same pytree structure.*tpu is .*test_conditionals.py",
+        ),
+    ],
+)
+def test_platform_dependent_refuses_what_does_not_fit(alternatives, error, message):
+    with pytest.raises(error, match=message):
+        mj.jit(lambda x: lax.platform_dependent(x, **alternatives))(1.0)

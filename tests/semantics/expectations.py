@@ -144,7 +144,6 @@ DIFFERENT.update(
     }
 )
 
-CONTROL_FLOW = "control flow is issue 3"
 UNREADABLE = "the row describes an experiment in words; see the named test"
 LATER: dict[str, str] = {
     "12:g(lambda a: jax.random.gamma(jax.random.key(0),a))(2.0)": "random samplers with loops are a later issue",
@@ -167,8 +166,5 @@ UNPRINTED: dict[str, Any] = {
     "9:[ji(1.0) for _ in range(3)]  # jit: frozen": lambda v: [float(x) for x in v] == [1.0, 1.0, 1.0],
 }
 
-LATER[
-    "10:g(lambda x: lax.custom_root(lambda y:y**2-x,1.0,lambda f,y0: lax.stop_gradient(y0)*0+jnp.sqrt(x),lambda g,y:y/g(1.0)))(4.0)"
-] = CONTROL_FLOW
 LATER["12:g(cv)(1.0)  # custom_vjp without defvjp"] = f"{UNREADABLE}: tests/structured/test_custom_vjp.py"
 LATER["12:g(cj)(1.0)  # custom_jvp without defjvp"] = f"{UNREADABLE}: tests/structured/test_custom_jvp.py"

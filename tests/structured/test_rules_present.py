@@ -10,6 +10,7 @@ STRUCTURED = [q for q in all_primitives() if q.kind is Kind.STRUCTURED and not h
 WITHOUT = {
     ("while", "transpose"): "its derivative is a scan or a deferred_jvp, which have one",
     ("custom_vjp_call", "transpose"): "its derivative is custom_vjp_linear",
+    ("custom_root", "transpose"): "its derivative is a custom_linear_solve, which has one",
 }
 
 
