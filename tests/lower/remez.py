@@ -91,7 +91,7 @@ def fit(
     interval: tuple[float, float],
     dtype: str,
     weight: Function = lambda x: mp.mpf(1),
-    fixed: dict[int, float] | None = None,
+    fixed: dict[int, float | mp.mpf] | None = None,
     together: int = 0,
 ) -> tuple[list[float], float]:
     """Coefficients of x**exponents[k], rounded to `dtype`, and log2 of the weighted error they reach.

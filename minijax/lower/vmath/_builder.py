@@ -250,7 +250,7 @@ class Block:
 
     # common pieces of elementary functions
 
-    def poly(self, x: Value, coefficients: Sequence[Number]) -> Value:
+    def poly(self, x: Value, coefficients: Sequence[Value | Number]) -> Value:
         """c[0] + c[1] x + c[2] x**2 + ..., by Horner's rule: fewest operations, smallest error."""
         result: Value | Number = coefficients[-1]
         for c in reversed(coefficients[:-1]):
