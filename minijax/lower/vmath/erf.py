@@ -242,11 +242,14 @@ def linear_first(b: Block, x: Value, coefficients: Sequence[Number]) -> Value:
 def sum_of_polynomial(
     b: Block, t: Value, coefficients: Sequence[Value | Number], low: Value | Number
 ) -> tuple[Value, Value]:
-    """c0 + low + c1 t + ... in two parts: the last addition is not rounded."""
-    first = b.lift(coefficients[0], t.element)
-    rest = b.fma(t, b.poly(t, coefficients[1:]), low)
-    total = first + rest
-    return total, rest - (total - first)
+    """c0 + low + c1 t + ... in two parts: the last two additions and the last product are not rounded."""
+    zeroth, first = (b.lift(c, t.element) for c in coefficients[:2])
+    rest = t * b.poly(t, coefficients[2:])
+    slope = first + rest
+    product = t * slope
+    of_product = b.fma(t, rest - (slope - first), b.fma(t, slope, -product)) + low
+    total = zeroth + product
+    return total, (product - (total - zeroth)) + of_product
 
 
 @function("erf")
