@@ -240,16 +240,27 @@ def linear_first(b: Block, x: Value, coefficients: Sequence[Number]) -> Value:
 
 
 def sum_of_polynomial(
-    b: Block, t: Value, coefficients: Sequence[Value | Number], low: Value | Number
+    b: Block, t: Value, coefficients: Sequence[Value | Number], low: Value | Number, of_t: Value | None = None
 ) -> tuple[Value, Value]:
-    """c0 + low + c1 t + ... in two parts: the last two additions and the last product are not rounded."""
+    """c0 + low + c1 t + ... in two parts: the last two steps of Horner's rule are not rounded.
+
+    `of_t` is what rounding took from t; the derivative is good to the first digit.
+    """
     zeroth, first = (b.lift(c, t.element) for c in coefficients[:2])
-    rest = t * b.poly(t, coefficients[2:])
+    rest, of_rest = exact_step(b, t, b.poly(t, coefficients[2:]), 0.0)
     slope = first + rest
-    product = t * slope
-    of_product = b.fma(t, rest - (slope - first), b.fma(t, slope, -product)) + low
+    product, of_product = exact_step(b, t, slope, (rest - (slope - first)) + of_rest)
+    of_product = of_product + low
+    if of_t is not None:
+        of_product = b.fma(of_t, slope + rest, of_product)
     total = zeroth + product
     return total, (product - (total - zeroth)) + of_product
+
+
+def exact_step(b: Block, t: Value, x: Value, of_x: Value | Number) -> tuple[Value, Value]:
+    """t (x + of_x) in two parts."""
+    product = t * x
+    return product, b.fma(t, of_x, b.fma(t, x, -product))
 
 
 @function("erf")
@@ -273,7 +284,9 @@ def erfc(b: Block, x: Value) -> Value:
     n, r, low = reduce_by_ln2_exactly(b, -square)
     low = low - b.fma(a, a, -square)
     curved = r * r * b.poly(r, EXP[dtype])
-    growth = r + (curved + b.fma(low, r + curved, low))  # exp(-a**2) = 2**n (1 + growth)
+    curved = curved + b.fma(low, r + curved, low)
+    growth = r + curved  # exp(-a**2) = 2**n (1 + growth + of_growth)
+    of_growth = curved - (growth - r)
     k = ERFC_K[dtype]
     d = a + k
     q = 1.0 / d
@@ -281,10 +294,12 @@ def erfc(b: Block, x: Value) -> Value:
     of_k = d - a
     missing = (a - (d - of_k)) + (k - of_k)
     of_q = q * b.fma(-q, missing, b.fma(-q, d, 1.0))
-    t = b.fma(a, of_q, b.fma(a, q, -0.375))
-    p, of_p = sum_of_polynomial(b, t, ERFC[dtype], ERFC_LOW[dtype])
+    aq = a * q
+    t = aq - 0.375
+    of_t = (aq - (t + 0.375)) + b.fma(a, of_q, b.fma(a, q, -aq))
+    p, of_p = sum_of_polynomial(b, t, ERFC[dtype], ERFC_LOW[dtype], of_t)
     product = q * p
-    rest = b.fma(q, p, -product) + b.fma(of_q, p, q * of_p)
+    rest = b.fma(product, of_growth, b.fma(q, p, -product) + b.fma(of_q, p, q * of_p))
     mantissa = product + b.fma(product, growth, rest)
     small = scale(b, mantissa + mantissa, n, a > denormal)
     return b.select(x < 0.0, 2.0 - small, small)
