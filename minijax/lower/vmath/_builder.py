@@ -218,6 +218,9 @@ class Block:
     def abs(self, x: Value) -> Value:
         return self.intrinsic("fabs", x.element, x)
 
+    def floor(self, x: Value) -> Value:
+        return self.intrinsic("floor", x.element, x)
+
     def copysign(self, magnitude: Value | Number, sign: Value) -> Value:
         return self.intrinsic("copysign", sign.element, self.lift(magnitude, sign.element), sign)
 
