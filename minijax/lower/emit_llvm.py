@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import vmath
 from .nests import STATIC, Affine, Apply, Const, Kernel, Load, Position, Reduce, Root, Stage, Store, Value
 from .scalars import SCALARS, Lines, Operation, constant, llvm_type, memory_type
 
@@ -93,6 +94,7 @@ class _Writer:
         self.allocas: list[str] = []
         self.numbers: dict[int, int] = {}
         self.labels = 0
+        self.starts: dict[str, int] = {}  # where the text of an open loop begins
 
     # -- pieces of text ------------------------------------------------------------------------------------------
 
@@ -152,6 +154,7 @@ class _Writer:
         self.label(f"before{k}")
         self.line(f"%any{k} = icmp slt i64 {start}, {extent}")
         self.line(f"br i1 %any{k}, label %body{k}, label %after{k}")
+        self.starts[k] = len(self.out.lines)
         self.label(f"body{k}")
         self.line(f"%i{k} = phi i64 [ {start}, %before{k} ], [ %next{k}, %latch{k} ]")
         return f"%i{k}", k
@@ -161,7 +164,8 @@ class _Writer:
         self.label(f"latch{k}")
         self.line(f"%next{k} = add nuw nsw i64 %i{k}, {step}")
         self.line(f"%more{k} = icmp slt i64 %next{k}, {extent}")
-        self.line(f"br i1 %more{k}, label %body{k}, label %after{k}")
+        mark = vmath.LOOP_MARK if vmath.PREFIX in "".join(self.out.lines[self.starts.pop(k) :]) else ""
+        self.line(f"br i1 %more{k}, label %body{k}, label %after{k}{mark}")
         self.label(f"after{k}")
 
     # -- the kernel ----------------------------------------------------------------------------------------------
@@ -349,6 +353,7 @@ class _Writer:
         pointers = [f"ptr noalias {'' if b.written else 'readonly '}%b{k}" for k, b in enumerate(buffers)]
         parameters = ", ".join([*pointers, *(f"i64 %p{k}" for k in range(len(numbers)))])
         inline = "noinline" if self.labels else "alwaysinline"  # without a loop, it belongs into the loop around it
-        lines = [f"define internal void @NAME.body({parameters}) {inline} nounwind {{", "entry:", *self.allocas]
+        wide = vmath.loop_attribute() if self.out.vmath else ""
+        lines = [f"define internal void @NAME.body({parameters}) {inline} {wide} nounwind {{", "entry:", *self.allocas]
         text = "\n".join([*lines, *self.out.lines, "  ret void", "}"]) + "\n"
         return Emitted(text, len(buffers), dict(self.out.declares), tuple(sorted(self.out.vmath)), tuple(numbers))

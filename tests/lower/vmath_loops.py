@@ -35,7 +35,7 @@ def loop_text(name: str, dtype: str, inline: bool, vectorise: bool = True) -> st
     return (
         "\n".join([*part.declares.values(), part.text, vmath.used_global(part.used)])
         + f"""
-define void @loop(i64 %n, ptr noalias %out, {pointers}) nounwind {{
+define void @loop(i64 %n, ptr noalias %out, {pointers}) {vmath.loop_attribute()} nounwind {{
 entry:
   %empty = icmp sle i64 %n, 0
   br i1 %empty, label %exit, label %body

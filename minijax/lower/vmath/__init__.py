@@ -26,7 +26,8 @@ Two forms:
     instructions one call brings in. A function that has a rarely taken branch (the trigonometric functions: arguments
     above 1e5 or so; `INLINABLE` lists those without) is emitted in the call form even when inline code is asked for.
   * call: `declare` with the attribute `"vector-function-abi-variant"`, which tells the vectoriser that a twin for
-    8 floats or 4 doubles exists (4 floats and 2 doubles on hosts without AVX). The twins are compiled once per process,
+    8 floats or 4 doubles exists (4 floats and 2 doubles on hosts without AVX, 16 and 8 with fast AVX-512, which a
+    kernel has to ask for by `loop_attribute()`). The twins are compiled once per process,
     function by function on first use (a few ms each; `register` takes an object-code cache). Costs 15 % at run time and
     saves nearly all of the compile time of a large kernel.
 
@@ -42,7 +43,7 @@ from __future__ import annotations
 from . import erf, exp_log, hyperbolic, power, trig  # noqa: F401 - importing them registers their functions
 from ._library import Cache, register
 from ._registry import DTYPES, FUNCTIONS, INLINABLE, Emission, cost, emit, symbol, used_global
-from ._target import vector_widths
+from ._target import loop_attribute, vector_widths
 
 __all__ = [
     "DTYPES",
@@ -52,6 +53,7 @@ __all__ = [
     "Emission",
     "cost",
     "emit",
+    "loop_attribute",
     "register",
     "symbol",
     "used_global",

@@ -52,6 +52,8 @@ def literal(element: str, value: Number) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
+LONG = 14  # coefficients
+
 class Value:
     """One SSA value: `element` is its LLVM element type, `name` how the text refers to it."""
 
@@ -140,6 +142,10 @@ class Value:
     def equals(self, other: Value | Number) -> Value:
         """Equality of every element, false for NaN (`==` stays Python's identity)."""
         return self._compare("oeq", "eq", other)
+
+    def unordered(self, other: Value) -> Value:
+        """Whether one of two floats is NaN."""
+        return self._compare("uno", "", other)
 
     def differs(self, other: Value | Number) -> Value:
         """Not equal, true for NaN."""
@@ -254,7 +260,19 @@ class Block:
     # common pieces of elementary functions
 
     def poly(self, x: Value, coefficients: Sequence[Value | Number]) -> Value:
-        """c[0] + c[1] x + c[2] x**2 + ..., by Horner's rule: fewest operations, smallest error."""
+        """c[0] + c[1] x + c[2] x**2 + ..., by Horner's rule: fewest operations, smallest error.
+
+        A long one is two of them in x**2, even and odd powers, side by side: half the latency, one more operation.
+        """
+        if len(coefficients) >= LONG:
+            square = x * x
+            tail = coefficients[2:]
+            even, odd = self.poly_step(square, tail[::2]), self.poly_step(square, tail[1::2])
+            rest = self.fma(odd, x, even)
+            return self.fma(square, rest, self.fma(x, coefficients[1], coefficients[0]))
+        return self.poly_step(x, coefficients)
+
+    def poly_step(self, x: Value, coefficients: Sequence[Value | Number]) -> Value:
         result: Value | Number = coefficients[-1]
         for c in reversed(coefficients[:-1]):
             result = self.fma(result, x, c)

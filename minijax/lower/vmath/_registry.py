@@ -13,6 +13,10 @@ from typing import NamedTuple
 from ._builder import FORMATS, Block, Value
 from ._target import vector_widths
 
+PREFIX = "@minijax_"
+LOOP_MARK = ", !llvm.loop !0"
+"""On the back edge of a loop that calls functions: they are interleaved with nothing, and no register lives across them."""
+LOOP_METADATA = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.interleave.count", i32 1}\n'
 DTYPES = ("f32", "f64")
 FUNCTIONS: dict[str, int] = {}
 """{name: number of arguments}."""

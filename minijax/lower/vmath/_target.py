@@ -32,11 +32,28 @@ def target_machine() -> Any:
 
 
 @cache
+def wide_registers() -> bool:
+    """Whether loops with elementary functions use registers of 512 bits: 1.1 to 1.5 times faster where the clock stays up.
+
+    LLVM prefers 256 bits on every processor that has both, because the first ones with AVX-512 slowed down under it; those
+    have no VBMI2.
+    """
+    return "+avx512vbmi2" in processor()[1].split(",")
+
+
+def loop_attribute() -> str:
+    """The attribute of a function whose loops call elementary functions; may be empty."""
+    return '"prefer-vector-width"="512"' if wide_registers() else ""
+
+
+@cache
 def vector_widths() -> dict[str, tuple[int, ...]]:
     """{dtype: numbers of elements for which vector twins exist}, widest first.
 
     A loop over doubles and floats is vectorised for its widest type, so floats have a twin of half a register too.
     """
+    if wide_registers():
+        return {"f32": (16, 8, 4), "f64": (8, 4)}
     if "+avx" in processor()[1].split(","):
         return {"f32": (8, 4), "f64": (4,)}
     return {"f32": (4,), "f64": (2,)}

@@ -68,7 +68,7 @@ def pow(b: Block, x: Value, y: Value) -> Value:
     negative = b.bits(x) < 0
     value = b.select(negative & odd, -magnitude, magnitude)
     value = b.select((x < 0.0) & ~whole & ~infinite, b.real(float("nan")), value)
-    value = b.select(x.differs(x) | y.differs(y), x + y, value)
+    value = b.select(x.unordered(y), x + y, value)
     return b.select(x.equals(1.0) | y.equals(0.0), b.real(1.0), value)
 
 
