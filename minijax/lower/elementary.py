@@ -1,6 +1,6 @@
 """The elementary functions that kernels call, as text beside them.
 
-In: pairs (function, "f32" or "f64"). Out: LLVM IR that defines or declares them, from `vmath`.
+In: pairs (function, "f32" or "f64"), and the kernels' text. Out: LLVM IR that defines or declares them, from `vmath`.
 """
 
 from __future__ import annotations
@@ -11,41 +11,22 @@ from . import cache, vmath
 
 __all__ = ["support"]
 
-INLINE = 120  # instructions of all functions together up to which they are pasted into the loops
-_LIBM = {"pow": 2, "atan2": 2}
+INLINE = 200  # instructions that may be pasted into the loops of one module, over all places of call
 
 
-def support(uses: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
-    """(definitions, declarations by symbol) of elementary functions."""
-    found = [use for use in uses if use[0] in vmath.FUNCTIONS]
-    inline = sum(vmath.cost(*use) for use in found) <= INLINE
-    part = vmath.emit(found, inline=inline)
-    vmath.register(part.externals, cache)
-    lines, declares = [part.text, vmath.used_global(part.used)], dict(part.declares)
-    for name, short in uses:
-        if name in vmath.FUNCTIONS:
-            continue
-        t = "float" if short == "f32" else "double"
-        libm = {"logistic": ""}.get(name, name) + ("f" if short == "f32" else "")
-        arity = _LIBM.get(name, 1)
-        params = ", ".join(f"{t} %x{i}" for i in range(arity))
-        types = ", ".join([t] * arity)
-        if name == "logistic":
-            libm = "exp" + ("f" if short == "f32" else "")
-            declares[libm] = f"declare {t} @{libm}({t})"
-            declares[f"llvm.fabs.{short}"] = f"declare {t} @llvm.fabs.{short}({t})"
-            lines.append(
-                f"""define internal {t} @minijax_{name}_{short}({t} %x) {{
-  %n = fneg {t} %x
-  %e = call {t} @{libm}({t} %n)
-  %d = fadd {t} %e, 1.0
-  %r = fdiv {t} 1.0, %d
-  ret {t} %r
-}}"""
-            )
-            continue
-        declares[libm] = f"declare {t} @{libm}({types})"
-        lines.append(
-            f"define internal {t} @minijax_{name}_{short}({params}) {{\n  %r = call {t} @{libm}({params})\n  ret {t} %r\n}}"
-        )
-    return "\n".join(lines), declares
+def support(uses: Sequence[tuple[str, str]], kernels: str) -> tuple[str, dict[str, str]]:
+    """(definitions, declarations by symbol) of the elementary functions that `kernels` call.
+
+    Pasting saves the call and what it makes the loop spill; the cheapest are pasted, as long as compiling stays short.
+    """
+    added = {use: vmath.cost(*use) * kernels.count(f"@{vmath.symbol(*use)}(") for use in uses}
+    pasted, total = [], 0
+    for use in sorted(uses, key=lambda use: (added[use], use)):
+        total += added[use]
+        if total <= INLINE:
+            pasted.append(use)
+    parts = [vmath.emit(pasted, inline=True), vmath.emit([use for use in uses if use not in pasted], inline=False)]
+    used = [symbol for part in parts for symbol in part.used]
+    vmath.register([use for part in parts for use in part.externals], cache)
+    text = [*(part.text for part in parts), vmath.used_global(used), vmath.LOOP_METADATA]
+    return "\n".join(text), parts[0].declares | parts[1].declares

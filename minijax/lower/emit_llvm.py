@@ -354,6 +354,10 @@ class _Writer:
         parameters = ", ".join([*pointers, *(f"i64 %p{k}" for k in range(len(numbers)))])
         inline = "noinline" if self.labels else "alwaysinline"  # without a loop, it belongs into the loop around it
         wide = vmath.loop_attribute() if self.out.vmath else ""
-        lines = [f"define internal void @NAME.body({parameters}) {inline} {wide} nounwind {{", "entry:", *self.allocas]
+        lines = [
+            f"define internal void @NAME.body({parameters}) {inline} {wide} nounwind {{",
+            "entry:",
+            *self.allocas,
+        ]
         text = "\n".join([*lines, *self.out.lines, "  ret void", "}"]) + "\n"
         return Emitted(text, len(buffers), dict(self.out.declares), tuple(sorted(self.out.vmath)), tuple(numbers))

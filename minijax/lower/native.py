@@ -291,7 +291,7 @@ def compiled(kernels: Sequence[Emitted]) -> list[int]:
             for kernel in new.values():
                 declares |= kernel.declares
             uses = sorted({use for kernel in new.values() for use in kernel.vmath})
-            helper, more = support(uses)
+            helper, more = support(uses, "".join(new))
             microkernels.register(short for short in ("f32", "f64") if microkernels.symbol(short) in declares)
             parts = [k.definition.replace("@NAME", f"@{name}") for k, name in zip(new.values(), names, strict=True)]
             text = "\n".join([*{**more, **declares}.values(), helper, *parts])

@@ -30,8 +30,12 @@ def loop_text(name: str, dtype: str, inline: bool, vectorise: bool = True) -> st
         for k in range(arity)
     )
     arguments = ", ".join(f"{real} %x{k}" for k in range(arity))
-    hint = "" if vectorise else '\n!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.vectorize.enable", i1 false}\n'
-    mark = "" if vectorise else ", !llvm.loop !0"
+    hint = (
+        vmath.LOOP_METADATA
+        if vectorise
+        else '\n!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.vectorize.enable", i1 false}\n'
+    )
+    mark = vmath.LOOP_MARK if vectorise else ", !llvm.loop !0"
     return (
         "\n".join([*part.declares.values(), part.text, vmath.used_global(part.used)])
         + f"""

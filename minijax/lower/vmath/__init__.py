@@ -42,13 +42,28 @@ from __future__ import annotations
 
 from . import erf, exp_log, hyperbolic, power, trig  # noqa: F401 - importing them registers their functions
 from ._library import Cache, register
-from ._registry import DTYPES, FUNCTIONS, INLINABLE, Emission, cost, emit, symbol, used_global
+from ._registry import (
+    DTYPES,
+    FUNCTIONS,
+    INLINABLE,
+    LOOP_MARK,
+    LOOP_METADATA,
+    PREFIX,
+    Emission,
+    cost,
+    emit,
+    symbol,
+    used_global,
+)
 from ._target import loop_attribute, vector_widths
 
 __all__ = [
     "DTYPES",
     "FUNCTIONS",
     "INLINABLE",
+    "LOOP_MARK",
+    "LOOP_METADATA",
+    "PREFIX",
     "Cache",
     "Emission",
     "cost",

@@ -54,6 +54,7 @@ def literal(element: str, value: Number) -> str:
 
 LONG = 14  # coefficients
 
+
 class Value:
     """One SSA value: `element` is its LLVM element type, `name` how the text refers to it."""
 

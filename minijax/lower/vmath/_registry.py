@@ -14,6 +14,7 @@ from ._builder import FORMATS, Block, Value
 from ._target import vector_widths
 
 PREFIX = "@minijax_"
+"""How the name of every function begins in a text that calls it."""
 LOOP_MARK = ", !llvm.loop !0"
 """On the back edge of a loop that calls functions: they are interleaved with nothing, and no register lives across them."""
 LOOP_METADATA = '!0 = distinct !{!0, !1}\n!1 = !{!"llvm.loop.interleave.count", i32 1}\n'

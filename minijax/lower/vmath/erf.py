@@ -241,7 +241,12 @@ def linear_first(b: Block, x: Value, coefficients: Sequence[Number]) -> Value:
 
 
 def sum_of_polynomial(
-    b: Block, t: Value, coefficients: Sequence[Value | Number], low: Value | Number, of_t: Value | None = None, bend: float = 0.0
+    b: Block,
+    t: Value,
+    coefficients: Sequence[Value | Number],
+    low: Value | Number,
+    of_t: Value | None = None,
+    bend: float = 0.0,
 ) -> tuple[Value, Value]:
     """c0 + low + c1 t + ... in two parts: the last two steps of Horner's rule are not rounded.
 
@@ -330,7 +335,9 @@ def erf_inv(b: Block, x: Value) -> Value:
     return b.copysign(b.select(a < 1.0, value, b.select(a >= 1.0, outside, a)), x)
 
 
-def times_polynomial(b: Block, a: Value, t: Value, coefficients: Sequence[Value | Number], low: Value | Number) -> Value:
+def times_polynomial(
+    b: Block, a: Value, t: Value, coefficients: Sequence[Value | Number], low: Value | Number
+) -> Value:
     """a (c0 + low + c1 t + ...) to nearly full precision."""
     total, rest = sum_of_polynomial(b, t, coefficients, low)
     return b.fma(a, total, a * rest)
