@@ -8,7 +8,9 @@ from scipy.integrate import solve_ivp
 
 import minijax as mj
 import minijax.numpy as mnp
+from minijax import lax
 from minijax.experimental.ode import odeint
+from minijax.ir import histogram
 from minijax.test_util import check_grads
 
 TIMES = np.linspace(0.0, 4.0, 9)
@@ -104,3 +106,40 @@ def test_mistakes_are_explained():
         odeint(lambda y, t: (y, y), 1.0, mnp.array([0.0, 1.0]))
     with pytest.raises(TypeError, match=r"a derivative of shape \(2,\) for a part of y0 of shape \(\)"):
         odeint(lambda y, t: mnp.ones(2), 1.0, mnp.array([0.0, 1.0]))
+
+
+PROBLEMS = {
+    "lotka volterra": (lambda y, t: mnp.array([y[0] * (1.5 - y[1]), y[1] * (y[0] - 3.0)]), [2.0, 1.0]),
+    "van der pol": (lambda y, t: mnp.array([y[1], 5.0 * (1 - y[0] ** 2) * y[1] - y[0]]), [2.0, 0.0]),
+    "forced": (lambda y, t: mnp.array([mnp.cos(3.0 * t) - y[0]]), [0.3]),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_other_equations_agree_with_scipy(name):
+    func, y0 = PROBLEMS[name]
+    slope = lambda t, y: np.asarray(func(y, t))
+    expected = solve_ivp(slope, (0, 4), y0, t_eval=TIMES, rtol=1e-12, atol=1e-12, method="DOP853").y.T
+    np.testing.assert_allclose(odeint(func, np.array(y0), TIMES), expected, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-8, 1e-10])
+def test_the_error_follows_the_tolerance(tolerance):
+    error = abs(odeint(lambda y, t: -y, 1.0, TIMES, rtol=tolerance, atol=tolerance) - np.exp(-TIMES)).max()
+    assert tolerance / 1e3 < error < 20 * tolerance
+
+
+def test_the_steps_are_not_kept_for_the_derivative():
+    counts = histogram(mj.make_jaxpr(mj.grad(lambda y: odeint(lambda y, t: -y, y, TIMES)[-1]))(1.0))
+    assert counts["while"] == 2 and "deferred_jvp" not in counts  # there, and back
+
+
+def test_a_solution_within_a_loop_is_differentiated():
+    step = lambda y, k: (odeint(lambda y, t: -k * y, y, np.array([0.0, 1.0]))[-1], None)
+    found = mj.grad(lambda ks: lax.scan(step, 1.0, ks)[0])(np.array([0.1, 0.2]))
+    np.testing.assert_allclose(found, -np.exp(-0.3) * np.ones(2), rtol=1e-6)
+
+
+def test_forward_mode_is_refused():
+    with pytest.raises(TypeError, match="forward-mode"):
+        mj.jvp(lambda y: odeint(lambda y, t: -y, y, TIMES), (1.0,), (1.0,))
