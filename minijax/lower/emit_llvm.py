@@ -87,6 +87,19 @@ def initial(op: str, dtype: np.dtype) -> Any:
     return dtype.type(limits.max if op == "min" else limits.min)
 
 
+class Point(NamedTuple):
+    """What has been written about one point of the loops: its counters, names of values (by identity) and of offsets."""
+
+    counters: Sequence[str]
+    values: dict[int, str]
+    offsets: dict[Affine, str]
+
+
+def point_at(counters: Sequence[str]) -> Point:
+    """A point about which nothing has been written."""
+    return Point(counters, {}, {})
+
+
 class _Writer:
     def __init__(self, kernel: Kernel) -> None:
         self.nest = kernel
@@ -110,21 +123,24 @@ class _Writer:
     def label(self, name: str) -> None:
         self.out.lines.append(f"{name}:")
 
-    def offset(self, index: Affine, counters: Sequence[str], memo: dict[Any, str], dynamic: str | None = None) -> str:
-        """The value of an affine index."""
-        key = (index, dynamic)
-        found = memo.get(key)
+    def offset(self, index: Affine, point: Point) -> str:
+        """The value of an index."""
+        found = point.offsets.get(index)
         if found is not None:
             return found
-        total = dynamic
-        for c, counter in zip(index.coefficients, counters, strict=True):
+        total = None
+        for factor, datum in index.terms:
+            term = self.value(datum.value, point)
+            term = term if factor == 1 else self.out.value(f"mul nsw i64 {term}, {self.number(factor)}")
+            total = term if total is None else self.out.value(f"add nsw i64 {total}, {term}")
+        for c, counter in zip(index.coefficients, point.counters, strict=True):
             if c:
                 term = counter if c == 1 else self.out.value(f"mul nsw i64 {counter}, {self.number(c)}")
                 total = term if total is None else self.out.value(f"add nsw i64 {total}, {term}")
         if index.offset or total is None:
             base = self.number(index.offset)
             total = base if total is None else self.out.value(f"add nsw i64 {total}, {base}")
-        memo[key] = total
+        point.offsets[index] = total
         return total
 
     def address(self, buffer: int, offset: str) -> str:
@@ -197,7 +213,9 @@ class _Writer:
                 all_counters.append(counter)
                 opened.append((k, extents[axis]))
         dtype = self.nest.buffers[root.buffer].dtype
-        self.write(root.buffer, self.offset(root.index, all_counters, {}), constant(initial(root.op, dtype), dtype))
+        self.write(
+            root.buffer, self.offset(root.index, point_at(all_counters)), constant(initial(root.op, dtype), dtype)
+        )
         for k, extent in reversed(opened):
             self.end_loop(k, self.number(extent))
 
@@ -266,7 +284,7 @@ class _Writer:
             assert type(root) is Reduce
             dtype = self.nest.buffers[root.buffer].dtype
             total = self.out.value(f"load {llvm_type(dtype)}, ptr {slot}")
-            offset = self.offset(root.index, [*counters, *["0"] * (depth - len(counters))], {})
+            offset = self.offset(root.index, point_at([*counters, *["0"] * (depth - len(counters))]))
             if any(a < first for a in root.axes):
                 total = self.combine(root.op, dtype, self.read(root.buffer, offset), total)
             self.write(root.buffer, offset, total)
@@ -305,47 +323,44 @@ class _Writer:
 
     def point(self, stage: Stage, registers: dict[int, tuple[str, int]], counters: list[str]) -> None:
         """What happens at one point of the loops."""
-        values: dict[int, str] = {}
-        offsets: dict[Any, str] = {}
+        point = point_at(counters)
         for place, root in enumerate(stage.roots):
-            value = self.value(root.value, counters, values, offsets)
             if type(root) is Store:
-                self.write(root.buffer, self.offset(root.index, counters, offsets), value)
-            elif place in registers:
-                dtype = self.nest.buffers[root.buffer].dtype
+                value = self.value(root.value, point)
+                self.write(root.buffer, self.offset(root.index, point), value)
+                continue
+            value = self.value(root.value, point)
+            dtype = self.nest.buffers[root.buffer].dtype
+            if place in registers:
                 slot = registers[place][0]
                 held = self.out.value(f"load {llvm_type(dtype)}, ptr {slot}")
                 new = self.combine(root.op, dtype, held, value)
                 self.line(f"store {llvm_type(dtype)} {new}, ptr {slot}")
             else:
-                dtype = self.nest.buffers[root.buffer].dtype
-                offset = self.offset(root.index, counters, offsets)
+                offset = self.offset(root.index, point)
                 self.write(root.buffer, offset, self.combine(root.op, dtype, self.read(root.buffer, offset), value))
 
-    def value(self, value: Value, counters: list[str], values: dict[int, str], offsets: dict[Any, str]) -> str:
-        found = values.get(id(value))
+    def value(self, value: Value, point: Point) -> str:
+        found = point.values.get(id(value))
         if found is not None:
             return found
         if type(value) is Const:
             name = constant(value.value, value.dtype)
         elif type(value) is Load:
-            dynamic = None
-            if value.dynamic is not None:
-                dynamic = self.value(value.dynamic, counters, values, offsets)
-            name = self.read(value.buffer, self.offset(value.index, counters, offsets, dynamic))
+            name = self.read(value.buffer, self.offset(value.index, point))
         elif type(value) is Position:
-            position = self.offset(value.index, counters, offsets)
+            position = self.offset(value.index, point)
             wide = np.dtype(np.int64)
             name = SCALARS["convert"].emit(self.out, Operation(wide, value.dtype, {}), [position])
         else:
             assert type(value) is Apply
-            args = [self.value(x, counters, values, offsets) for x in value.args]
+            args = [self.value(x, point) for x in value.args]
             params = dict(value.params)
             source = value.args[-1].dtype if value.args else value.dtype
             if value.op == "select":
                 params["boolean"] = value.args[0].dtype.kind == "b"
             name = SCALARS[value.op].emit(self.out, Operation(source, value.dtype, params), args)
-        values[id(value)] = name
+        point.values[id(value)] = name
         return name
 
     def finish(self) -> Emitted:

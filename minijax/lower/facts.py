@@ -29,6 +29,7 @@ REDUCTIONS = {
 LOOPS = ("scan", "while", "cond")
 SMALL_DOT = 4096  # products of numbers up to which a matrix product is a loop nest rather than a call of BLAS
 LARGE_DOT = 1 << 21  # from which, outside loops, it is BLAS rather than microkernels
+GATHER = 4  # the cost of a start: read, compared, moved inwards
 DEEPEST = 60  # operations on top of each other in one expression
 
 
@@ -38,7 +39,7 @@ def native(eqn: Eqn) -> bool:
 
 
 def sort_of(eqn: Eqn) -> str:
-    """scalar, view, position, reduce, place, dot or call."""
+    """scalar, view, position, gather, reduce, place, scatter, dot or call."""
     word = word_of(eqn.primitive.lower)
     if eqn.effects or not eqn.outvars or not native(eqn) or eqn.primitive.takes_arrays:
         return "call"
@@ -52,6 +53,10 @@ def sort_of(eqn: Eqn) -> str:
         return "position"
     if word in REDUCTIONS:
         return "reduce" if eqn.params["axes"] else "scalar"
+    if word in ("gather", "dynamic_slice"):
+        return "gather"
+    if word in ("scatter", "dynamic_update_slice"):
+        return "scatter" if eqn.outvars[0].aval.size else "call"
     if word in ("concatenate", "pad"):
         return "place" if eqn.outvars[0].aval.size else "call"  # nothing to place: nobody would make the array
     if word == "gemm" and eqn.invars[0].aval.dtype == eqn.outvars[0].aval.dtype:
@@ -99,7 +104,7 @@ class Facts:
         for eqn, sort in zip(self.jaxpr.eqns, self.sorts, strict=True):
             for var in eqn.outvars:
                 self.producers[var], self.sort[var] = eqn, sort
-            if sort in ("call", "reduce", "place", "dot", "loop"):
+            if sort in ("call", "reduce", "place", "scatter", "dot", "loop"):
                 self.stored.update(eqn.outvars)
             else:
                 self._inline(eqn, sort)
@@ -125,6 +130,8 @@ class Facts:
     def _inline(self, eqn: Eqn, sort: str) -> None:
         word = word_of(eqn.primitive.lower)
         cost, depth = (SCALARS[word].cost if sort == "scalar" and word in SCALARS else 0), 1
+        if sort == "gather":
+            cost = GATHER
         for atom in eqn.invars:
             if type(atom) is Literal or atom in self.stored:
                 continue

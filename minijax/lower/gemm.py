@@ -97,7 +97,7 @@ def product_of(what: Contraction, variables: Sequence[Var], out: Var) -> Product
         out: what is computed.
     """
     x, y, short = what.left, what.right, _FORMATS.get(out.aval.dtype)
-    loads = type(x) is Load and type(y) is Load and x.dynamic is None and y.dynamic is None
+    loads = type(x) is Load and type(y) is Load and not x.index.terms and not y.index.terms
     if short is None or not loads or x.dtype != out.aval.dtype or y.dtype != out.aval.dtype:
         return None
     size = out.aval.dtype.itemsize

@@ -9,7 +9,7 @@
 Every index is *affine* in the loop counters: a constant and one coefficient per loop. Reshapes, transposes, slices and
 broadcasts are therefore no operations at all, only coefficients, and fusing, collapsing loops and shrinking buffers
 are arithmetic on them (Feautrier 1991; the same restriction as a polyhedral compiler's). What depends on data (gather,
-dynamic slices) adds a scalar expression to the affine part.
+scatter, dynamic slices) adds `terms` to the affine part: multiples of integer expressions.
 
 `emit_llvm` and `emit_python` read this and nothing else. Numbers that come from shapes and are larger than `STATIC`
 become run-time parameters of the kernel, so that kernels for other shapes are the same text.
@@ -28,6 +28,7 @@ __all__ = [
     "Apply",
     "Buffer",
     "Const",
+    "Datum",
     "Kernel",
     "Load",
     "Position",
@@ -39,40 +40,53 @@ __all__ = [
     "accesses",
     "collapsed",
     "mapped",
+    "mapped_index",
+    "parts",
 ]
 
 STATIC = 8  # extents and coefficients up to here are written into the code: LLVM unrolls such loops
 
 
+class Datum:
+    """An int64 expression as part of an index. Equal by identity: expressions are shared, and deep."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
 class Affine(NamedTuple):
-    """`offset + sum(coefficient * counter)`: one coefficient per loop, outermost first."""
+    """`offset + sum(coefficient * counter)`: one coefficient per loop, outermost first; plus `sum(factor * datum)`."""
 
     offset: int
     coefficients: tuple[int, ...]
+    terms: tuple[tuple[int, Datum], ...] = ()
 
     def plus(self, other: Affine) -> Affine:
         """The sum."""
         return Affine(
             self.offset + other.offset,
             tuple([a + b for a, b in zip(self.coefficients, other.coefficients, strict=True)]),
+            self.terms + other.terms,
         )
 
     def times(self, factor: int) -> Affine:
         """The multiple."""
-        return Affine(self.offset * factor, tuple([c * factor for c in self.coefficients]))
+        terms = tuple([(c * factor, datum) for c, datum in self.terms]) if factor else ()
+        return Affine(self.offset * factor, tuple([c * factor for c in self.coefficients]), terms)
 
     def shifted(self, offset: int) -> Affine:
         """`offset` further."""
-        return Affine(self.offset + offset, self.coefficients)
+        return self._replace(offset=self.offset + offset)
 
 
 class Load(NamedTuple):
-    """The element of a buffer at an index; `dynamic`, where given, is an integer expression added to it."""
+    """The element of a buffer at an index."""
 
     buffer: int
     index: Affine
     dtype: np.dtype
-    dynamic: Any = None
 
 
 class Const(NamedTuple):
@@ -107,11 +121,12 @@ Value = Load | Const | Position | Apply
 
 
 class Store(NamedTuple):
-    """`buffer[index] = value` at every point of the loops; `dynamic` as in `Load`."""
+    """`buffer[index] = value` at every point of the loops, in their order. `combines`: an index may come up again."""
 
     buffer: int
     index: Affine
     value: Value
+    combines: bool = False
 
 
 class Reduce(NamedTuple):
@@ -165,20 +180,35 @@ def mapped(value: Value, f: Callable[[Value], Value | None], memo: dict[int, Any
         args = tuple([mapped(x, f, memo) for x in value.args])
         if any(a is not b for a, b in zip(args, value.args, strict=True)):
             new = value._replace(args=args)
-    elif type(value) is Load and value.dynamic is not None:
-        dynamic = mapped(value.dynamic, f, memo)
-        if dynamic is not value.dynamic:
-            new = value._replace(dynamic=dynamic)
+    elif (type(value) is Load or type(value) is Position) and value.index.terms:
+        index = mapped_index(value.index, f, memo)
+        if index is not value.index:
+            new = value._replace(index=index)
     changed = f(new)
     new = new if changed is None else changed
     memo[id(value)] = (value, new)
     return new
 
 
+def mapped_index(index: Affine, f: Callable[[Value], Value | None], memo: dict[int, Any]) -> Affine:
+    """`index` with `f` applied to every part of its terms; what is equal before is equal afterwards."""
+    terms = []
+    for factor, datum in index.terms:
+        found = memo.get(id(datum))
+        if found is None:
+            value = mapped(datum.value, f, memo)
+            found = memo[id(datum)] = (datum, datum if value is datum.value else Datum(value))
+        terms.append((factor, found[1]))
+    if all(a is b for (_, a), (_, b) in zip(terms, index.terms, strict=True)):
+        return index
+    return index._replace(terms=tuple(terms))
+
+
 def parts(root: Root) -> Iterator[Value]:
-    """Every distinct part of the value of a root, operands before what they are used in."""
+    """Every distinct part of the value and the index of a root, operands before what they are used in."""
     seen: set[int] = set()
     work: list[tuple[Value, bool]] = [(root.value, False)]
+    work += [(datum.value, False) for _, datum in root.index.terms]
     while work:
         value, done = work.pop()
         if done:
@@ -190,8 +220,8 @@ def parts(root: Root) -> Iterator[Value]:
         work.append((value, True))
         if type(value) is Apply:
             work.extend((x, False) for x in reversed(value.args))
-        elif type(value) is Load and value.dynamic is not None:
-            work.append((value.dynamic, False))
+        elif type(value) is Load or type(value) is Position:
+            work.extend((datum.value, False) for _, datum in value.index.terms)
 
 
 def accesses(stage: Stage) -> Iterator[Affine]:
@@ -229,7 +259,7 @@ def collapsed(stage: Stage) -> Stage:
         return stage
 
     def reindexed(index: Affine) -> Affine:
-        return Affine(index.offset, tuple([index.coefficients[group[-1]] for group in merged]))
+        return index._replace(coefficients=tuple([index.coefficients[group[-1]] for group in merged]))
 
     def axes_of(axes: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([place for place, group in enumerate(merged) if group[0] in axes])
@@ -263,5 +293,5 @@ def _reindexed(
         if type(root) is Reduce:
             roots.append(Reduce(root.op, root.buffer, reindexed(root.index), axes_of(root.axes), value))
         else:
-            roots.append(Store(root.buffer, reindexed(root.index), value))
+            roots.append(root._replace(index=reindexed(mapped_index(root.index, part, memo)), value=value))
     return Stage(extents, tuple(roots))

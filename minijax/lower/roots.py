@@ -15,9 +15,10 @@ import numpy as np
 from ..ir import Atom, Eqn, Literal, Var
 from .facts import REDUCTIONS, Facts
 from .gemm import Contraction, Product, product_of
-from .nests import Affine, Apply, Const, Load, Position, Reduce, Root, Store, Value
+from .nests import Affine, Apply, Const, Datum, Load, Position, Reduce, Root, Store, Value
 from .scalars import word_of
 from .views import VIEWS, Index, Unreachable, apart, offset_of, whole
+from .windows import read_window, updates_of
 
 __all__ = ["Placed", "Roots"]
 
@@ -46,6 +47,7 @@ class Roots:
         self.to_store: set[Var] = set()
         self.values: dict[Any, Value] = {}  # by (variable, index, loops)
         self.nodes: dict[Any, Value] = {}
+        self.data: dict[int, Datum] = {}  # by identity of their values
         self.indices: dict[tuple[Var, tuple[int, ...]], set[Any]] = {}
 
     def of(self, eqn: Eqn, sort: str) -> list[Placed]:
@@ -54,7 +56,9 @@ class Roots:
         Raises:
             Unreachable: something must be stored first; it is in `to_store`.
         """
-        make = {"dot": self.product, "reduce": self.reduction, "place": self.placement}.get(sort)
+        make = {"dot": self.product, "reduce": self.reduction, "place": self.placement, "scatter": self.scatter}.get(
+            sort
+        )
         if make is not None:
             return make(eqn)
         return [self.definition(var) for var in eqn.outvars if var in self.facts.stored]
@@ -69,8 +73,10 @@ class Roots:
         return self.nodes.setdefault(key, node)
 
     def constant(self, literal: Literal) -> Value:
-        dtype = literal.aval.dtype
-        data = np.asarray(literal.value).astype(dtype).tobytes()
+        return self.scalar(literal.value, literal.aval.dtype)
+
+    def scalar(self, value: Any, dtype: np.dtype) -> Value:
+        data = np.asarray(value).astype(dtype).tobytes()
         return self.shared(("const", data, dtype), Const(data, dtype))
 
     def load(self, var: Var, index: Index, loops: int) -> Value:
@@ -111,6 +117,8 @@ class Roots:
         if sort == "position":
             axis = self.reachable(var, lambda: apart(index, loops))[eqn.params["dimension"]]
             return self.shared(("position", axis, var.aval.dtype), Position(axis, var.aval.dtype))
+        if sort == "gather":
+            return read_window(self, eqn, index, shape)
         operand = eqn.invars[0]
         word = word_of(eqn.primitive.lower)
         params = eqn.params
@@ -246,6 +254,17 @@ class Roots:
             steps = tuple([interior + 1 for _, _, interior in config])
             inside = self.piece(var, operand, tuple(count), tuple(first), tuple(start_at), steps)
             placed.append(inside._replace(after=True))
+        return placed
+
+    def scatter(self, eqn: Eqn) -> list[Placed]:
+        """scatter and dynamic_update_slice: a copy of the operand, and what is written into it."""
+        (var,) = eqn.outvars
+        shape, index = long_axes(var.aval.shape), whole(var.aval.shape)
+        value = self.value(eqn.invars[0], index, shape)
+        placed = [Placed(var, shape, Store(self.number(var), offset_of(index, zero_of(shape)), value))]
+        update = updates_of(self, eqn)
+        if 0 not in update.shape:
+            placed.append(Placed(var, update.shape, update.root, after=True))
         return placed
 
     def piece(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..ir import Eqn, Var
-from .nests import Buffer, Kernel, Load, Root, Stage, Store, Value, mapped
+from .nests import Buffer, Kernel, Load, Root, Stage, Store, Value, mapped, mapped_index
 
 __all__ = ["Call", "Fused", "LowerLoop", "Native", "Step", "assembled", "forwarded"]
 
@@ -65,7 +65,7 @@ LowerLoop = Callable[[Eqn], Any]  # an equation with bodies as a native step, No
 
 def forwarded(roots: Sequence[Root]) -> list[Root]:
     """Roots of one nest, where what one of them stores is used directly by the others."""
-    stored: dict[int, Store] = {root.buffer: root for root in roots if type(root) is Store}
+    stored = {root.buffer: root for root in roots if type(root) is Store and not root.combines}
     memo: dict[int, Any] = {}
 
     def part(value: Value) -> Value | None:
@@ -75,7 +75,10 @@ def forwarded(roots: Sequence[Root]) -> list[Root]:
                 return mapped(store.value, part, memo)
         return None
 
-    return [root._replace(value=mapped(root.value, part, memo)) for root in roots]
+    return [
+        root._replace(value=mapped(root.value, part, memo), index=mapped_index(root.index, part, memo))
+        for root in roots
+    ]
 
 
 def assembled(rows: tuple[int, ...], stages: Sequence[Stage], variables: Sequence[Var]) -> Fused:
@@ -96,7 +99,8 @@ def assembled(rows: tuple[int, ...], stages: Sequence[Stage], variables: Sequenc
         for root in stage.roots:
             value = mapped(root.value, part, memo)
             written.add(root.buffer)
-            roots.append(root._replace(value=value, buffer=renumbered(root.buffer)))
+            index = mapped_index(root.index, part, memo)
+            roots.append(root._replace(value=value, index=index, buffer=renumbered(root.buffer)))
         new_stages.append(Stage(stage.extents, tuple(roots)))
     used = [variables[old] for old in numbers]
     buffers = tuple([Buffer(variables[old].aval.dtype, old in written) for old in numbers])

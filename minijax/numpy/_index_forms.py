@@ -188,6 +188,8 @@ def from_front(index: Any, n: int) -> Any:
     if type(index) is not Tracer:
         if index.dtype.kind == "u":
             return index
+        if index.dtype.itemsize < 4:  # n may not fit
+            index = index.astype(np.int32)
         negative = index < 0
         return np.where(negative, index + n, index) if negative.any() else index
     dtype = index.aval.dtype

@@ -168,6 +168,9 @@ def _positions(indices: Any, n: int, mode: str | None, name: str) -> tuple[Any, 
     if mode == "raise":
         raise NotImplementedError(f"The 'raise' mode to jnp.{name} is not supported.")
     if mode == "wrap":
+        if values.dtype.itemsize < 4:  # n may not fit
+            values = as_value(p.convert_element_type(values, new_dtype=np.dtype(np.int32), weak_type=False))
+            values = values if type(values) is Tracer else np.asarray(values)
         if type(values) is not Tracer:
             return values % max(n, 1), GatherScatterMode.CLIP
         size = like(values, max(n, 1))

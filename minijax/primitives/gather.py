@@ -28,7 +28,7 @@ from ._index_maps import (
 )
 from ._ops import p, zeros
 
-__all__ = ["GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers"]
+__all__ = ["GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers", "value_outside"]
 
 _DROPS = (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT)
 
@@ -59,15 +59,15 @@ def _gather_evaluate(
     fills = mode in _DROPS
     if row_count(indices) == 1 and not dimension_numbers.operand_batching_dims:
         window = single_window(plan, indices, not fills)
-        return np.full(shape, _fill(x.dtype, fill_value), x.dtype) if window is None else x[window].reshape(shape)
+        return np.full(shape, value_outside(x.dtype, fill_value), x.dtype) if window is None else x[window].reshape(shape)
     valid = in_bounds(plan, indices) if fills else None
     out = read_windows(plan, x, indices).reshape(shape)
     if valid is None:
         return out
-    return np.where(batch_mask(plan, valid), out, np.asarray(_fill(x.dtype, fill_value)).astype(x.dtype))
+    return np.where(batch_mask(plan, valid), out, np.asarray(value_outside(x.dtype, fill_value)).astype(x.dtype))
 
 
-def _fill(dtype: np.dtype, fill_value: Any) -> Any:
+def value_outside(dtype: np.dtype, fill_value: Any) -> Any:
     """What is read outside the operand: nan, the lowest signed or the highest unsigned integer, True."""
     if fill_value is not None:
         return fill_value

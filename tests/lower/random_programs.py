@@ -87,7 +87,7 @@ def _step(rng, values):
     """One random operation on earlier values; None where it does not apply."""
     recent = values[-4:] if rng.random() < 0.7 else values
     x = recent[rng.integers(len(recent))]
-    what = rng.integers(0, 15)
+    what = rng.integers(0, 20)
     floating = mnp.issubdtype(x.dtype, mnp.floating)
     integral = mnp.issubdtype(x.dtype, mnp.integer)
     if what <= 2 and (floating or integral):
@@ -134,10 +134,58 @@ def _step(rng, values):
         if mnp.issubdtype(x.dtype, mnp.complexfloating):
             return mnp.real(x)
         return x.astype(target)
+    if what in (15, 16, 17) and x.ndim and x.size and x.size < 5000:
+        return (_gathered, _scattered, _window)[what - 15](rng, x)
+    if what == 18 and x.ndim and x.size and x.size < 5000 and (floating or integral):
+        return mnp.sort(x, axis=int(rng.integers(x.ndim)))
+    if what == 19 and x.ndim and x.size < 5000 and (floating or integral):
+        return mnp.cumsum(x, axis=int(rng.integers(x.ndim)), dtype=x.dtype)
     if x.ndim and mnp.issubdtype(x.dtype, mnp.number):
         pred = x > 0 if not mnp.issubdtype(x.dtype, mnp.complexfloating) else mnp.real(x) > 0
         return mnp.where(pred, x, lax.full_like(x, 2))
     return None
+
+
+def _indices(rng, n, shape):
+    """Integers that mostly lie in range(n)."""
+    dtype = rng.choice(["int32", "int64", "int8", "uint32"])
+    return mnp.asarray(rng.integers(0 if dtype[0] == "u" else -n - 1, n + 2, shape).astype(dtype))
+
+
+def _gathered(rng, x):
+    """Rows, elements or windows of x at random places."""
+    axis = int(rng.integers(x.ndim))
+    mode = str(rng.choice(["fill", "clip"]))
+    which = rng.integers(0, 3)
+    if which == 0:
+        shape = [(), (1,), (5,), (2, 3)][rng.integers(4)]
+        return mnp.take(x, _indices(rng, x.shape[axis], shape), axis=axis, mode=mode)
+    if which == 1:
+        shape = list(x.shape)
+        shape[axis] = int(rng.integers(1, 4))
+        return mnp.take_along_axis(x, _indices(rng, x.shape[axis], shape), axis, mode=mode)
+    return x[tuple([_indices(rng, n, (4,)) for n in x.shape])]
+
+
+def _scattered(rng, x):
+    """x with something written at random places."""
+    mode = str(rng.choice(["drop", "clip"]))
+    methods = ["set", "add"] if x.dtype == bool else ["set", "add", "multiply", "subtract"]
+    if mnp.issubdtype(x.dtype, mnp.floating) or mnp.issubdtype(x.dtype, mnp.integer):
+        methods += ["min", "max"]
+    axis = int(rng.integers(x.ndim))
+    rows = _indices(rng, x.shape[axis], [(), (1,), (6,), (2, 3)][rng.integers(4)])
+    at = x.at[(slice(None),) * axis + (rows,)]
+    return getattr(at, str(rng.choice(methods)))(lax.full_like(x, 2, shape=()), mode=mode)
+
+
+def _window(rng, x):
+    """A window of x, alone or put back elsewhere."""
+    sizes = [int(rng.integers(0, n + 1)) for n in x.shape]
+    part = lax.dynamic_slice(x, [_indices(rng, n, ()) for n in x.shape], sizes)
+    if rng.random() < 0.5:
+        return part
+    return lax.dynamic_update_slice(x, part, [_indices(rng, n, ()) for n in x.shape])
 
 
 def _other_shape(rng, x):

@@ -430,3 +430,13 @@ def test_gradient_of_sorting_by_indices():
     expected = np.zeros_like(x)
     np.put_along_axis(expected, np.asarray(order), weight, 1)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("mode", [None, "clip", "wrap"])
+def test_narrow_indices_reach_from_the_end_of_long_axes(mode):
+    x, index = np.arange(1000), np.array([-1, 3, -128], np.int8)
+    expected = x[np.clip(index, 0, 999)] if mode == "clip" else x[index]
+    for f in (mnp.take, mj.jit(mnp.take, static_argnames="mode")):
+        np.testing.assert_array_equal(f(x, index, mode=mode), expected)
+    np.testing.assert_array_equal(mnp.asarray(x)[index], x[index])
+    assert mnp.asarray(x).at[index].set(7)[999] == 7
