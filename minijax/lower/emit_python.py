@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .emit_llvm import initial
-from .nests import Affine, Apply, Const, Kernel, Load, Position, Reduce, Root, Stage, Store, Value, parts
+from .nests import Affine, Apply, Const, Kernel, Load, Position, Reduce, Stage, Store, Value, parts
 from .scalars import SCALARS
 
 __all__ = ["Source", "affine_text", "emit_python"]
@@ -91,9 +91,10 @@ class Source:
         return f"{self.dtype(dtype)}({value.item() if dtype.itemsize == 8 else value})"
 
 
-def affine_text(index: Affine, counters: Sequence[str]) -> str:
-    """`offset + sum(coefficient * counter)`."""
-    terms = [
+def affine_text(index: Affine, counters: Sequence[str], dynamic: Sequence[str] = ()) -> str:
+    """`sum(dynamic) + sum(coefficient * counter) + offset`."""
+    terms = list(dynamic)
+    terms += [
         counter if c == 1 else f"{counter} * {c}"
         for c, counter in zip(index.coefficients, counters, strict=True)
         if c and counter != "0"
@@ -216,11 +217,8 @@ class _Writer:
 
     # -- values --------------------------------------------------------------------------------------------------
 
-    def place(self, buffer: int, index: Affine, counters: Sequence[str], dynamic: str = "") -> str:
-        text = affine_text(index, counters)
-        if dynamic:
-            text = dynamic if text == "0" else f"{text} + {dynamic}"
-        return f"{self.buffers[buffer]}[{text}]"
+    def place(self, buffer: int, index: Affine, counters: Sequence[str], terms: Sequence[str] = ()) -> str:
+        return f"{self.buffers[buffer]}[{affine_text(index, counters, terms)}]"
 
     def point(self, stage: Stage, held: dict[int, tuple[str, int]], counters: Sequence[str]) -> None:
         """What happens at one point of the loops."""
@@ -229,20 +227,28 @@ class _Writer:
             for value in parts(root):
                 if type(value) is Apply:
                     uses.update({id(x): value.args.count(x) for x in value.args})
+                elif type(value) is Load or type(value) is Position:
+                    uses.update(id(datum.value) for _, datum in value.index.terms)
+            uses.update(id(datum.value) for _, datum in root.index.terms)
             uses[id(root.value)] += 1
         named: dict[int, tuple[str, int]] = {}
         for place, root in enumerate(stage.roots):
             value = self.value(root.value, counters, uses, named)[0]
             if type(root) is Store:
-                self.source.line(f"{self.store_place(root, counters, uses, named)} = {value}")
+                terms = self.terms(root.index, counters, uses, named)
+                self.source.line(f"{self.place(root.buffer, root.index, counters, terms)} = {value}")
             else:
                 target = held[place][0] if place in held else self.place(root.buffer, root.index, counters)
                 self.combine(root, target, value)  # type: ignore[arg-type]
 
-    def store_place(self, root: Root, counters: Sequence[str], uses: Counter[int], named: dict[int, Any]) -> str:
-        dynamic = getattr(root, "dynamic", None)
-        text = "" if dynamic is None else self.value(dynamic, counters, uses, named)[0]
-        return self.place(root.buffer, root.index, counters, text)
+    def terms(self, index: Affine, counters: Sequence[str], uses: Counter[int], named: dict[int, Any]) -> list[str]:
+        """What an index reads from memory, as terms of a sum."""
+        texts = []
+        for factor, datum in index.terms:
+            text, binding = self.value(datum.value, counters, uses, named)
+            text = f"({text})" if binding < _BINDING[ast.Mult] else text
+            texts.append(text if factor == 1 else f"{text} * {factor}")
+        return texts
 
     def value(
         self, value: Value, counters: Sequence[str], uses: Counter[int], named: dict[int, tuple[str, int]]
@@ -254,10 +260,11 @@ class _Writer:
         if type(value) is Const:
             return self.source.constant(value.value, value.dtype), _ATOM
         if type(value) is Position:
-            return f"{self.source.dtype(value.dtype)}({self.position(value, counters)})", _ATOM
+            text = self.position(value, counters, self.terms(value.index, counters, uses, named))
+            return f"{self.source.dtype(value.dtype)}({text})", _ATOM
         if type(value) is Load:
-            dynamic = "" if value.dynamic is None else self.value(value.dynamic, counters, uses, named)[0]
-            return self.place(value.buffer, value.index, counters, dynamic), _ATOM
+            terms = self.terms(value.index, counters, uses, named)
+            return self.place(value.buffer, value.index, counters, terms), _ATOM
         assert type(value) is Apply
         args = [self.value(x, counters, uses, named) for x in value.args]
         source = value.args[-1].dtype if value.args else value.dtype
@@ -270,8 +277,8 @@ class _Writer:
             text, binding = named[id(value)] = name, _ATOM
         return text, binding
 
-    def position(self, value: Position, counters: Sequence[str]) -> str:
-        text = affine_text(value.index, counters)
+    def position(self, value: Position, counters: Sequence[str], terms: Sequence[str]) -> str:
+        text = affine_text(value.index, counters, terms)
         return f"{self.source.dtype(np.dtype(np.int64))}({text})" if value.dtype.itemsize < 4 else text
 
     def operation(

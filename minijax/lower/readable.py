@@ -84,7 +84,9 @@ def imports(names: set[str]) -> str:
         names |= set(python_scalars.NEEDS.get(name, ()))
     mathematics = sorted(names & {*_MATH})
     lines = [f"from math import {', '.join(mathematics)}"] if mathematics else []
-    taken = sorted(names - {*_MATH})
+    if "bfloat16" in names:
+        lines.append("from ml_dtypes import bfloat16")
+    taken = sorted(names - {*_MATH, "bfloat16"})
     return "\n".join([*lines, f"from numpy import {', '.join(taken)}"] if taken else lines)
 
 
