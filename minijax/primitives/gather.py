@@ -59,7 +59,11 @@ def _gather_evaluate(
     fills = mode in _DROPS
     if row_count(indices) == 1 and not dimension_numbers.operand_batching_dims:
         window = single_window(plan, indices, not fills)
-        return np.full(shape, value_outside(x.dtype, fill_value), x.dtype) if window is None else x[window].reshape(shape)
+        return (
+            np.full(shape, value_outside(x.dtype, fill_value), x.dtype)
+            if window is None
+            else x[window].reshape(shape)
+        )
     valid = in_bounds(plan, indices) if fills else None
     out = read_windows(plan, x, indices).reshape(shape)
     if valid is None:
