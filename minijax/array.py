@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import canonicalize_dtype, scalar_dtype
-from .ir import Literal, ShapedArray, Tracer, Typed, register_array_type
+from .dtypes import canonicalize_dtype, float0, scalar_dtype
+from .ir import Literal, ShapedArray, Tracer, Typed, aval_like, register_array_type
 
-__all__ = ["Array", "as_value", "raw", "wrap"]
+__all__ = ["Array", "as_value", "finished", "raw", "wrap"]
 
 
 class ArrayType(type):
@@ -151,6 +151,16 @@ def raw(x: Any) -> Any:
     """The NumPy value behind an Array or literal (NumPy values as they are)."""
     kind = type(x)
     return x._value if kind is Array else x.value if kind is Literal else x
+
+
+def finished(x: Any) -> Any:
+    """A result as users get it: literals and NumPy values become Arrays (float0 stays NumPy)."""
+    kind = type(x)
+    if kind is Literal:
+        return Array(x.value, x.aval)
+    if isinstance(x, (np.ndarray, np.generic)) and x.dtype != float0:
+        return Array(x, aval_like(x))
+    return x
 
 
 _SCALARS = (bool, int, float, complex)

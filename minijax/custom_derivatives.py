@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .api.autodiff import _finished
 from .api.custom_jvp import custom_jvp as custom_jvp
 from .api.custom_vjp import (
     CustomVJPPrimal as CustomVJPPrimal,
@@ -14,6 +13,7 @@ from .api.custom_vjp import (
 )
 from .api.linear_call import linear_call as linear_call
 from .api.stage import closure_convert as closure_convert, typeof
+from .array import finished
 from .interpreters._zeros import instantiate
 from .ir import Zero as SymbolicZero
 from .structured.custom_jvp import custom_jvp_call as custom_jvp_call_p
@@ -48,4 +48,4 @@ def zero_from_primal(val: Any, symbolic_zeros: bool = False) -> Any:
         {'a': Zero(f32[])}
     """
     symbolic = tree_map(lambda x: SymbolicZero(typeof(x).tangent()), val)
-    return symbolic if symbolic_zeros else tree_map(lambda zero: _finished(instantiate(None, zero.aval)), symbolic)
+    return symbolic if symbolic_zeros else tree_map(lambda zero: finished(instantiate(None, zero.aval)), symbolic)

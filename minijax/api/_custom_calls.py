@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..array import finished
 from ..dtypes import float0
 from ..ir import ClosedJaxpr, ShapedArray, Tracer, aval_like, source_of, state
 from ..ir.source import Places, is_internal
@@ -22,7 +23,6 @@ from ..structured._closures import captured_tracers, holds_functions, refilled
 from ..structured._rules import body_with_captured
 from ..tree import PyTreeDef, tree_unflatten
 from ._calls import FlatFunction, check_callable, flatten_values, function_name, trace_flat, unflatten_each
-from .autodiff import _finished
 from .compile import Jitted
 
 __all__ = ["CustomCall", "CustomFunction", "run_rule", "shown_type", "shown_types"]
@@ -165,13 +165,13 @@ class CustomCall:
 
     def live(self, captured: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The rules and the static arguments, with what they captured replaced by its value now."""
-        values = {id(old): _finished(new) for old, new in zip(self.captured, captured, strict=True)}
+        values = {id(old): finished(new) for old, new in zip(self.captured, captured, strict=True)}
         rules, static = refilled([self.rules, self.static], values)
         return rules, static
 
     def trees(self, leaves: Sequence[Any]) -> list[Any]:
         """Arguments (or tangents) as the user's rule gets them."""
-        return unflatten_each(self.structures, [_finished(x) for x in leaves])
+        return unflatten_each(self.structures, [finished(x) for x in leaves])
 
     def with_static(self, static: Sequence[Any], trees: Sequence[Any]) -> list[Any]:
         """All arguments in order."""

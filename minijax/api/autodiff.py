@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..array import Array
+from ..array import Array, finished
 from ..config import config
 from ..dtypes import float0, issubdtype
 from ..interpreters._zeros import instantiate
@@ -24,7 +24,7 @@ from ..interpreters.gradient import value_and_cotangents
 from ..interpreters.jvp import jvp_values
 from ..interpreters.linearize import linearize_values
 from ..interpreters.transpose import transpose_values
-from ..ir import ClosedJaxpr, Literal, ShapedArray, aval_like
+from ..ir import ClosedJaxpr, Literal, ShapedArray
 from ..tree import leaf_names, tree_flatten, tree_unflatten
 from ._calls import (
     LEAF,
@@ -148,9 +148,9 @@ def value_and_grad(
         with _zeros_of(strong_zeros):
             outs, gradients = _value_and_cotangents(traced)
         grads = unflatten_each(structures, gradients)
-        value = _finished(outs[0])
+        value = finished(outs[0])
         if has_aux:
-            value = (value, restore_aux(traced, [_finished(x) for x in outs[1:]]))
+            value = (value, restore_aux(traced, [finished(x) for x in outs[1:]]))
         return value, (grads[0] if single else tuple(grads))
 
     return value_and_grad_f
@@ -192,7 +192,7 @@ def _value_and_cotangents(traced: Traced) -> tuple[list[Any], list[Any]]:
 
 def _cotangent(ct: Any, aval: ShapedArray) -> Any:
     """A NumPy cotangent as users get it."""
-    return _finished(instantiate(None, aval)) if ct is None else Array(ct, aval)
+    return finished(instantiate(None, aval)) if ct is None else Array(ct, aval)
 
 
 def _linearize(traced: Traced) -> tuple[list[Any], ClosedJaxpr, list[bool]]:
@@ -207,18 +207,8 @@ def _pull(in_avals: Sequence[ShapedArray], linear: ClosedJaxpr, cotangents: Sequ
     out = []
     for aval in in_avals:
         ct = next(found) if aval.is_differentiable else None
-        out.append(_finished(instantiate(ct, aval)))
+        out.append(finished(instantiate(ct, aval)))
     return out
-
-
-def _finished(x: Any) -> Any:
-    """A result as users get it: literals and NumPy values become Arrays (float0 stays NumPy)."""
-    kind = type(x)
-    if kind is Literal:
-        return Array(x.value, x.aval)
-    if isinstance(x, (np.ndarray, np.generic)) and x.dtype != float0:
-        return Array(x, aval_like(x))
-    return x
 
 
 def _check_input(dtype: np.dtype, name: str, holomorphic: bool, allow_int: bool) -> None:
@@ -308,11 +298,11 @@ def jvp(
     outs, out_tangents = jvp_values(closed.jaxpr, closed.consts, values, directions)
     count = traced.out_tree.num_leaves
     avals = closed.out_avals
-    filled = [_finished(instantiate(t, aval)) for t, aval in zip(out_tangents[:count], avals[:count], strict=True)]
-    finished = [_finished(x) for x in outs]
-    out = tree_unflatten(traced.out_tree, finished[:count])
+    filled = [finished(instantiate(t, aval)) for t, aval in zip(out_tangents[:count], avals[:count], strict=True)]
+    results = [finished(x) for x in outs]
+    out = tree_unflatten(traced.out_tree, results[:count])
     tangent = tree_unflatten(traced.out_tree, filled)
-    return (out, tangent, restore_aux(traced, finished[count:])) if has_aux else (out, tangent)
+    return (out, tangent, restore_aux(traced, results[count:])) if has_aux else (out, tangent)
 
 
 def _flatten_tangents(tree: Any) -> tuple[list[Any], Any]:
@@ -379,7 +369,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     outs, linear, nonzero = _linearize(traced)
     count = traced.out_tree.num_leaves
     in_avals, out_avals = traced.closed.in_avals, traced.closed.out_avals
-    finished = [_finished(x) for x in outs]
+    results = [finished(x) for x in outs]
 
     def f_jvp(*tangents: Any) -> Any:
         directions, given = _flatten_tangents(tangents)
@@ -391,10 +381,10 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         found = iter(eval_jaxpr(linear.jaxpr, linear.consts, *inputs))
         out = [next(found) if flag else None for flag in nonzero]
         filled = [instantiate(t, aval) for t, aval in zip(out[:count], out_avals[:count], strict=True)]
-        return tree_unflatten(traced.out_tree, [_finished(t) for t in filled])
+        return tree_unflatten(traced.out_tree, [finished(t) for t in filled])
 
-    out = tree_unflatten(traced.out_tree, finished[:count])
-    return (out, f_jvp, restore_aux(traced, finished[count:])) if has_aux else (out, f_jvp)
+    out = tree_unflatten(traced.out_tree, results[:count])
+    return (out, f_jvp, restore_aux(traced, results[count:])) if has_aux else (out, f_jvp)
 
 
 def _check_linearized(primal: ShapedArray, tangent: Any) -> None:
@@ -445,7 +435,7 @@ def vjp(
     outs, linear, nonzero = _linearize(traced)
     count = traced.out_tree.num_leaves
     in_avals, out_avals = traced.closed.in_avals, traced.closed.out_avals[:count]
-    finished = [_finished(x) for x in outs]
+    results = [finished(x) for x in outs]
     name = function_name(fun)
 
     def vjp_fun(*cotangents: Any) -> tuple[Any, ...]:
@@ -462,8 +452,8 @@ def vjp(
         with _zeros_of(strong_zeros):
             return tree_unflatten(structure, _pull(in_avals, linear, seeds))
 
-    out = tree_unflatten(traced.out_tree, finished[:count])
-    return (out, vjp_fun, restore_aux(traced, finished[count:])) if has_aux else (out, vjp_fun)
+    out = tree_unflatten(traced.out_tree, results[:count])
+    return (out, vjp_fun, restore_aux(traced, results[count:])) if has_aux else (out, vjp_fun)
 
 
 def _checked_cotangents(ct: Any, out_tree: Any, out_avals: Sequence[ShapedArray], name: str) -> list[Any]:
@@ -524,7 +514,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequen
     def transposed(ct: Any) -> tuple[Any, ...]:
         cts = _checked_cotangents(ct, traced.out_tree, closed.out_avals, name)
         found = transpose_values(closed.jaxpr, closed.consts, (None,) * len(avals), cts)
-        filled = [_finished(instantiate(c, aval)) for c, aval in zip(found, avals, strict=True)]
+        filled = [finished(instantiate(c, aval)) for c, aval in zip(found, avals, strict=True)]
         return tree_unflatten(structure, filled)
 
     return transposed

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..array import as_value
+from ..array import as_value, finished
 from ..ir import ShapedArray
 from ..structured.callback import (
     debug_callback as debug_primitive,
@@ -20,7 +20,6 @@ from ..structured.callback import (
 )
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from ._calls import check_callable, flatten_values, function_name
-from .autodiff import _finished
 from .stage import abstract_leaf
 
 __all__ = ["debug_callback", "io_callback", "pure_callback"]
@@ -105,7 +104,7 @@ def pure_callback(
     result_avals, out_tree = _result_types(result_shape_dtypes)
     flat = _FlatCallback(callback, in_tree, out_tree)
     outs = pure_primitive.bind(*values, callback=flat, result_avals=result_avals, vmap_method=vmap_method)
-    return tree_unflatten(out_tree, [_finished(x) for x in outs])
+    return tree_unflatten(out_tree, [finished(x) for x in outs])
 
 
 def io_callback(
@@ -137,7 +136,7 @@ def io_callback(
     result_avals, out_tree = _result_types(result_shape_dtypes)
     primitive = ordered_primitive if ordered else io_primitive
     outs = primitive.bind(*values, callback=_FlatCallback(callback, in_tree, out_tree), result_avals=result_avals)
-    return tree_unflatten(out_tree, [_finished(x) for x in outs])
+    return tree_unflatten(out_tree, [finished(x) for x in outs])
 
 
 def debug_callback(

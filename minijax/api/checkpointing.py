@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from ..array import finished
 from ..errors import teach
 from ..interpreters.linearize import linearize_jaxpr
 from ..ir import Eqn, Literal, ShapedArray
@@ -19,7 +20,6 @@ from ..structured._bodies import hoist_tracers
 from ..structured.checkpoint import checkpoint as checkpoint_primitive, name as name_primitive
 from ..tree import tree_unflatten
 from ._calls import check_callable, flatten_values, function_name
-from .autodiff import _finished
 from .checkpoint_policies import Policy
 from .stage import stage_call
 
@@ -88,7 +88,7 @@ def checkpoint(
         outs = checkpoint_primitive.bind(
             *captured, *values, jaxpr=body, policy=policy, prevent_cse=bool(prevent_cse), differentiated=False
         )
-        return tree_unflatten(traced.out_tree, [_finished(x) for x in outs])
+        return tree_unflatten(traced.out_tree, [finished(x) for x in outs])
 
     return checkpointed
 
@@ -123,7 +123,7 @@ def checkpoint_name(x: Any, name: str) -> Any:
         2.0
     """
     leaves, structure = flatten_values(x)
-    return tree_unflatten(structure, [_finished(name_primitive.bind(leaf, name=name)) for leaf in leaves])
+    return tree_unflatten(structure, [finished(name_primitive.bind(leaf, name=name)) for leaf in leaves])
 
 
 def saved_residuals(f: Callable[..., Any], *args: Any, **kwargs: Any) -> list[tuple[ShapedArray, str]]:

@@ -14,7 +14,7 @@ from functools import update_wrapper
 from typing import Any
 
 from .. import lower
-from ..array import Array
+from ..array import Array, finished
 from ..config import config
 from ..errors import teach
 from ..ir import ClosedJaxpr, GuardMismatch, Tracer, guards_of, state
@@ -24,7 +24,6 @@ from ..structured._bodies import hoist_tracers
 from ..structured.jit import jit as jit_primitive
 from ..tree import leaf_names, tree_flatten, tree_unflatten
 from ._calls import Traced, check_callable, flatten_values, function_name, parameter_names
-from .autodiff import _finished
 from .stage import stage_call
 from .stages import Call, Lowered, Staged
 
@@ -210,7 +209,7 @@ class Jitted:
         return jit_primitive.bind(*captured, *values, jaxpr=body, name=self.__name__)  # type: ignore[no-any-return]
 
     def _finish(self, traced: Traced, outs: Sequence[Any]) -> Any:
-        return tree_unflatten(traced.out_tree, [_finished(x) for x in outs])
+        return tree_unflatten(traced.out_tree, [finished(x) for x in outs])
 
     def _flatten(self, args: Sequence[Any], kwargs: dict[str, Any], static: set[int]) -> tuple[list[Any], Any]:
         dynamic = [x for i, x in enumerate(args) if i not in static]

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..array import finished
 from ..errors import teach
 from ..interpreters._zeros import instantiate
 from ..ir import ShapedArray, Tracer, Zero, aval_like
@@ -20,7 +21,6 @@ from ..structured.custom_jvp import custom_jvp_call
 from ..tree import tree_flatten, tree_map, tree_unflatten
 from ._calls import flatten_values, function_name
 from ._custom_calls import CustomCall, CustomFunction, run_rule, shown_type, shown_types
-from .autodiff import _finished
 
 __all__ = ["custom_jvp"]
 
@@ -103,7 +103,7 @@ class custom_jvp(CustomFunction):
             name=call.name,
             num_captured=len(call.captured),
         )
-        return tree_unflatten(call.out_tree, [_finished(x) for x in outs])
+        return tree_unflatten(call.out_tree, [finished(x) for x in outs])
 
 
 def _without_tangent(x: Any) -> Any:

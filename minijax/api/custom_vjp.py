@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial, update_wrapper
 from typing import Any
 
+from ..array import finished
 from ..errors import teach
 from ..interpreters._zeros import instantiate
 from ..ir import ShapedArray, Zero, aval_like
@@ -31,7 +32,6 @@ from ..tree import (
 )
 from ._calls import check_callable, flatten_values, function_name, parameter_names
 from ._custom_calls import CustomCall, CustomFunction, run_rule, shown_type, shown_types
-from .autodiff import _finished
 from .stage import ShapeDtypeStruct, closure_convert, typeof
 
 __all__ = ["CustomVJPPrimal", "custom_gradient", "custom_vjp", "custom_vjp_primal_tree_values"]
@@ -125,7 +125,7 @@ class custom_vjp(CustomFunction):
             name=call.name,
             num_captured=len(call.captured),
         )
-        return tree_unflatten(call.out_tree, [_finished(x) for x in outs])
+        return tree_unflatten(call.out_tree, [finished(x) for x in outs])
 
 
 class _FlatVjp:
@@ -143,7 +143,7 @@ class _FlatVjp:
     ) -> tuple[list[Any], list[Any], Pullback]:
         call = self.call
         (fwd, _), static = call.live(captured)
-        given = [_finished(x) for x in primals]
+        given = [finished(x) for x in primals]
         if self.symbolic_zeros:
             given = [CustomVJPPrimal(x, flag) for x, flag in zip(given, perturbed, strict=True)]
         result = run_rule(fwd, *call.with_static(static, call.trees(given)))
@@ -199,7 +199,7 @@ class _FlatPullback:
     def __call__(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         call = self.call
         (_, bwd), static = call.live(residuals[: self.num_captured])
-        saved = tree_unflatten(self.residual_tree, [_finished(x) for x in residuals[self.num_captured :]])
+        saved = tree_unflatten(self.residual_tree, [finished(x) for x in residuals[self.num_captured :]])
         given = iter(cts)
         full = [self._cotangent(next(given) if a.is_differentiable else None, a) for a in call.out_avals]
         return self._checked(bwd, run_rule(bwd, *static, saved, tree_unflatten(call.out_tree, full)))
@@ -207,7 +207,7 @@ class _FlatPullback:
     def _cotangent(self, ct: Any, aval: ShapedArray) -> Any:
         if self.symbolic_zeros and (ct is None or type(ct) is Zero):
             return Zero(aval.tangent())
-        return _finished(instantiate(ct, aval))
+        return finished(instantiate(ct, aval))
 
     def _checked(self, bwd: Any, result: Any) -> list[Any]:
         structures = self.call.structures

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..array import finished
 from ..errors import teach
 from ..ir import ShapedArray, aval_like
 from ..structured._bodies import retyped
@@ -18,7 +19,6 @@ from ..structured.custom_vmap import Batch, custom_vmap_call
 from ..tree import tree_flatten, tree_unflatten
 from ._calls import flatten_values, function_name, unflatten_each
 from ._custom_calls import CustomCall, CustomFunction, run_rule, shown_type
-from .autodiff import _finished
 
 __all__ = ["custom_vmap"]
 
@@ -74,7 +74,7 @@ class custom_vmap(CustomFunction):
             return self.fun(*args, **kwargs)
         body, operands = call.trace()
         outs = custom_vmap_call.bind(*operands, jaxpr=body, rule=_FlatRule(call), name=call.name)
-        return tree_unflatten(call.out_tree, [_finished(x) for x in outs])
+        return tree_unflatten(call.out_tree, [finished(x) for x in outs])
 
 
 class _FlatRule:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..array import wrap
+from ..array import finished, wrap
 from ..dtypes import issubdtype
 from ..interpreters._zeros import instantiate
 from ..interpreters.batch import batch_values, materialize
@@ -30,7 +30,7 @@ from ._calls import (
     trace_flat,
     unflatten_each,
 )
-from .autodiff import _check_input, _finished, _linearize, argument_names_at
+from .autodiff import _check_input, _linearize, argument_names_at
 
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
 
@@ -172,12 +172,12 @@ class _Call:
         count = traced.out_tree.num_leaves
         rows = []
         for block in blocks[:count]:
-            trees = unflatten_each(self.structures, [_finished(x) for x in block])
+            trees = unflatten_each(self.structures, [finished(x) for x in block])
             rows.append(trees[0] if self.single else tuple(trees))
         jacobian_tree = tree_unflatten(traced.out_tree, rows)
         if not self.has_aux:
             return jacobian_tree
-        return jacobian_tree, restore_aux(traced, [_finished(x) for x in self.outs[count:]])
+        return jacobian_tree, restore_aux(traced, [finished(x) for x in self.outs[count:]])
 
 
 def _basis(avals: Sequence[ShapedArray]) -> list[Any]:
@@ -238,7 +238,7 @@ def _pull_basis(
         for aval in in_avals:
             block = next(found) if aval.is_differentiable else None
             if block is None or not flag:
-                line.append(_finished(instantiate(None, _block(out_aval, aval))))
+                line.append(finished(instantiate(None, _block(out_aval, aval))))
             else:
                 part = _take(block, 0, start, start + out_aval.size)
                 line.append(_reshape(part, (*out_aval.shape, *aval.shape)))

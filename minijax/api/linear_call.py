@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
 
+from ..array import finished
 from ..errors import teach
 from ..interpreters._zeros import instantiate
 from ..ir import aval_like
@@ -17,7 +18,6 @@ from ..structured.linear_call import linear_call as linear_call_primitive
 from ..tree import tree_flatten, tree_unflatten
 from ._calls import check_callable, flatten_values, function_name
 from ._custom_calls import CustomCall, run_rule, shown_types
-from .autodiff import _finished
 from .stage import abstract_leaf
 
 __all__ = ["custom_transpose", "linear_call"]
@@ -60,7 +60,7 @@ def linear_call(
         num_residuals=len(call.captured) + call.structures[0].num_leaves,
         name=call.name,
     )
-    return tree_unflatten(call.out_tree, [_finished(x) for x in outs])
+    return tree_unflatten(call.out_tree, [finished(x) for x in outs])
 
 
 class _FlatTranspose:
@@ -77,8 +77,8 @@ class _FlatTranspose:
         count = len(call.captured)
         (rule,), _ = call.live(residuals[:count])
         first, second = call.structures
-        full = [_finished(instantiate(ct, aval)) for ct, aval in zip(cts, call.out_avals, strict=True)]
-        saved = tree_unflatten(first, [_finished(x) for x in residuals[count:]])
+        full = [finished(instantiate(ct, aval)) for ct, aval in zip(cts, call.out_avals, strict=True)]
+        saved = tree_unflatten(first, [finished(x) for x in residuals[count:]])
         result = run_rule(rule, saved, tree_unflatten(call.out_tree, full))
         found, structure = flatten_values(result)
         avals = [aval.tangent() for aval in call.in_avals[first.num_leaves :]]

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..array import Array, as_value
+from ..array import Array, as_value, finished
 from ..dtypes import canonicalize_dtype, float0
 from ..interpreters.eval import eval_jaxpr
 from ..ir import ClosedJaxpr, ShapedArray, Tracer, aval_like, state
 from ..tree import leaf_names, tree_flatten, tree_map, tree_unflatten
 from ._calls import FlatFunction, Traced, check_callable, function_name, parameter_names, trace_flat
-from .autodiff import _finished
 
 __all__ = [
     "ShapeDtypeStruct",
@@ -236,7 +235,7 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
             consts[place] = value
         values = [x if getattr(x, "dtype", None) == float0 else as_value(x) for x in leaves]
         outs = eval_jaxpr(closed.jaxpr, consts, *values)
-        return tree_unflatten(traced.out_tree, [_finished(x) for x in outs])
+        return tree_unflatten(traced.out_tree, [finished(x) for x in outs])
 
     return converted, [closed.consts[i] for i in captured]
 

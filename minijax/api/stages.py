@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .. import lower
-from ..array import Array, raw
+from ..array import Array, finished, raw
 from ..errors import JaxRuntimeError, teach
 from ..ir import ClosedJaxpr, GuardMismatch, ShapedArray, guards_of
 from ..ir.trace import describe
 from ..structured._bodies import hoist_tracers
 from ..tree import tree_unflatten
 from ._calls import Traced, flatten_values
-from .autodiff import _finished
 from .stage import ShapeDtypeStruct
 
 __all__ = ["ArgInfo", "CompiledMemoryStats", "Compiled", "Lowered", "Staged"]
@@ -209,7 +208,7 @@ class Compiled(Stage):
         except GuardMismatch as error:
             raise self._other_branch(error) from None
         return tree_unflatten(
-            self.out_tree, [_finished(Array(x, a)) for x, a in zip(outs, self._closed.out_avals, strict=True)]
+            self.out_tree, [finished(Array(x, a)) for x, a in zip(outs, self._closed.out_avals, strict=True)]
         )
 
     def _check(self, values: Sequence[Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from ..array import finished
 from ..interpreters.batch import batch_values, materialize
 from ..ir import ShapedArray, aval_like
 from ..tree import flatten_prefix, tree_unflatten
@@ -18,7 +19,6 @@ from ._calls import (
     trace_flat,
     whole_call,
 )
-from .autodiff import _finished
 
 __all__ = ["vmap"]
 
@@ -80,15 +80,15 @@ def vmap(
         outs, found = batch_values(closed.jaxpr, closed.consts, values, axes, size, axis_name)
         template = tree_unflatten(traced.out_tree, outs)
         wanted = flatten_prefix(out_axes, template)
-        finished = []
+        results = []
         for x, axis, want in zip(outs, found, wanted, strict=True):
             if want is None and axis is not None:
                 raise ValueError(
                     f"vmap has mapped output but out_axes is None (function {function_name(fun)}): the output differs "
                     "from example to example; give it an axis in out_axes"
                 )
-            finished.append(_finished(materialize(x, axis, size, want)))
-        return tree_unflatten(traced.out_tree, finished)
+            results.append(finished(materialize(x, axis, size, want)))
+        return tree_unflatten(traced.out_tree, results)
 
     return vmap_f
 

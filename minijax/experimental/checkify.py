@@ -23,8 +23,7 @@ from ..api._calls import (
     trace_flat,
     whole_call,
 )
-from ..api.autodiff import _finished
-from ..array import Array, as_value
+from ..array import Array, as_value, finished
 from ..errors import CheckError, teach
 from ..ir import ShapedArray, Source, Tracer, aval_like
 from ..ir.source import user_frame
@@ -158,8 +157,8 @@ def checkify(f: Callable[..., Any], errors: frozenset[Failure] = user_checks) ->
         traced = trace_flat(flat, values, purpose="checkify", names=lambda: argument_names(f, args, kwargs))
         closed = traced.closed
         code, checks, shown, outs = checked_values(closed.jaxpr, closed.consts, values, wanted)
-        error = Error(_finished(code), [_finished(x) for x in shown], checks)
-        return error, tree_unflatten(traced.out_tree, [_finished(x) for x in outs])
+        error = Error(finished(code), [finished(x) for x in shown], checks)
+        return error, tree_unflatten(traced.out_tree, [finished(x) for x in outs])
 
     return checked
 

@@ -17,7 +17,7 @@ from ..api._calls import (
     trace_flat,
     whole_call,
 )
-from ..api.autodiff import _finished
+from ..array import finished
 from ..errors import teach
 from ..interpreters._zeros import instantiate
 from ..interpreters.jet import jet_values
@@ -78,7 +78,7 @@ def jet(
     traced = trace_flat(flat, values, purpose="jet", names=names)
     closed = traced.closed
     outs = jet_values(closed.jaxpr, closed.consts, inputs, order)
-    results = [_finished(y[0]) for y in outs]
+    results = [finished(y[0]) for y in outs]
     terms = [_derivatives(y, aval, order, factorial_scaled) for y, aval in zip(outs, closed.out_avals, strict=True)]
     return tree_unflatten(traced.out_tree, results), tree_unflatten(traced.out_tree, terms)
 
@@ -114,9 +114,7 @@ def _derivatives(y: Sequence[Any], aval: ShapedArray, order: int, scaled: bool) 
     found = []
     for k in range(1, order + 1):
         c = instantiate(y[k] if k < len(y) else None, aval)
-        found.append(
-            _finished(p.mul(c, like(c, _factorial(k))) if scaled and k > 1 and aval.is_differentiable else c)
-        )
+        found.append(finished(p.mul(c, like(c, _factorial(k))) if scaled and k > 1 and aval.is_differentiable else c))
     return found
 
 

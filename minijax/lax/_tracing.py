@@ -20,7 +20,6 @@ __all__ = [
     "Body",
     "difference",
     "described",
-    "finished",
     "literals",
     "over_all_captured",
     "trace_body",
@@ -66,11 +65,6 @@ def over_all_captured(bodies: Sequence[Body]) -> tuple[list[Any], list[ClosedJax
         leading = [own[key] if key in own else Var(x.aval) for key, x in captured.items()]
         programs.append(ClosedJaxpr(jaxpr.replace(invars=[*leading, *jaxpr.invars[count:]]), body.closed.consts))
     return list(captured.values()), programs
-
-
-def finished(x: Any) -> Any:
-    """A result as users get it: literals become Arrays."""
-    return Array(x.value, x.aval) if type(x) is Literal else x
 
 
 def literals(values: Sequence[Any]) -> list[Any]:

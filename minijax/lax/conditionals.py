@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..api._calls import check_callable, flatten_values
+from ..array import finished
 from ..config import config
 from ..errors import teach
 from ..interpreters.eval import eval_closed
@@ -21,7 +22,7 @@ from ..structured._bodies import retyped
 from ..structured.cond import cond as cond_primitive
 from ..tree import tree_unflatten
 from ._operands import operand as as_operand
-from ._tracing import Body, described, difference, finished, literals, over_all_captured, trace_body, type_difference
+from ._tracing import Body, described, difference, literals, over_all_captured, trace_body, type_difference
 
 __all__ = ["cond", "platform_dependent", "switch"]
 

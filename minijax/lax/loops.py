@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..api._calls import flatten_values, parameter_names
-from ..array import as_value
+from ..array import as_value, finished
 from ..config import config
 from ..dtypes import issubdtype, result_type
 from ..errors import teach
@@ -23,7 +23,7 @@ from ..structured.scan import scan as scan_primitive
 from ..structured.while_ import segmented, while_
 from ..tree import PyTreeDef, tree_unflatten
 from ._operands import operand
-from ._tracing import Body, carry_error, carry_names, carry_structure_error, described, finished, literals, trace_body
+from ._tracing import Body, carry_error, carry_names, carry_structure_error, described, literals, trace_body
 from .structural import expand_dims
 
 __all__ = ["fori_loop", "scan", "while_loop"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..api._calls import check_callable, flatten_values, function_name
+from ..array import finished
 from ..errors import teach
 from ..interpreters._zeros import instantiate
 from ..interpreters.eval import eval_closed
@@ -19,7 +20,7 @@ from ..structured._bodies import retyped
 from ..structured.linear_solve import custom_linear_solve as linear_solve_primitive, transposed_program
 from ..structured.root import custom_root as root_primitive
 from ..tree import PyTreeDef, tree_unflatten
-from ._tracing import Body, described, difference, finished, literals, over_all_captured, trace_body, type_difference
+from ._tracing import Body, described, difference, literals, over_all_captured, trace_body, type_difference
 
 __all__ = ["custom_linear_solve", "custom_root"]
 
