@@ -18,6 +18,8 @@ from .steps import Call, Step
 __all__ = ["Workspace", "plan_workspace"]
 
 _ALIGNMENT = 64
+_PAGE = 4096  # addresses that differ by a multiple of it look alike to a processor that orders loads after stores
+_STAGGER = 13 * _ALIGNMENT  # so that arrays of the same whole number of pages do not all begin alike
 
 
 class Workspace(NamedTuple):
@@ -47,6 +49,8 @@ def plan_workspace(steps: Sequence[Step], results: Sequence[Atom]) -> Workspace:
     for var in sorted(local, key=first.__getitem__):
         taken = [piece for piece in taken if last[piece[2]] >= first[var]]
         length = -(-max(1, var.aval.size * var.aval.dtype.itemsize) // _ALIGNMENT) * _ALIGNMENT
+        if length >= _PAGE:
+            length += _STAGGER
         start = 0
         for begin, end, _ in taken:
             if begin - start >= length:

@@ -29,6 +29,7 @@ from .fuse import plan
 from .hoist import hoist_from_scan
 from .loops import lower_loop
 from .readable import Readable, readable
+from .sink import sink_into_scan
 from .steps import Call, Step
 
 __all__ = ["Lowered", "Program", "compile_program", "compiled", "lower_program", "optimised"]
@@ -104,6 +105,7 @@ def optimised(closed: ClosedJaxpr) -> ClosedJaxpr:
 def lower_program(closed: ClosedJaxpr) -> Lowered:
     """Optimise a program, whose constants are arrays, and plan its kernels."""
     closed = optimised(closed)
+    closed = apply("sink_into_scan", sink_into_scan, closed)
     closed = apply("dce", dce, apply("hoist_from_scan", hoist_from_scan, closed))
     closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
     return Lowered(closed, plan(closed, lambda eqn: lower_loop(eqn, optimised)))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ..ir import Var
 from .emit_python import Source, emit_python
+from .gemm import Product
 from .loops import Block, Loop
 from .steps import Fused
 
@@ -49,7 +50,7 @@ class LoopWriter:
             if type(step) is Loop:
                 self.loop(step, names)
                 continue
-            assert type(step) is Fused
+            assert type(step) in (Fused, Product)
             name = f"{self.name}_kernel_{self.kernels}"
             self.kernels += 1
             parameters = [f"b{n}" for n in range(len(step.variables))]

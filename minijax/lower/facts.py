@@ -7,6 +7,7 @@ again, or if computing it again would cost too much; the rest are parts of the e
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 
@@ -28,7 +29,8 @@ REDUCTIONS = {
 }
 LOOPS = ("scan", "while", "cond")
 SMALL_DOT = 4096  # products of numbers up to which a matrix product is a loop nest rather than a call of BLAS
-LARGE_DOT = 1 << 21  # from which, outside loops, it is BLAS rather than microkernels
+LARGE_DOT = 1 << 21  # from which, outside loops, it is BLAS on several threads rather than microkernels on one
+LARGE_DOT_ALONE = 1 << 28  # the same where BLAS has one thread: microkernels need no fresh array for the result
 GATHER = 4  # the cost of a start: read, compared, moved inwards
 DEEPEST = 60  # operations on top of each other in one expression
 
@@ -162,7 +164,16 @@ class Facts:
 
 
 def _largest_dot(eqn: Eqn) -> int:
-    return LARGE_DOT if eqn.outvars[0].aval.dtype in (np.float32, np.float64) else SMALL_DOT
+    if eqn.outvars[0].aval.dtype not in (np.float32, np.float64):
+        return SMALL_DOT
+    return LARGE_DOT if _threads() > 1 else LARGE_DOT_ALONE
+
+
+def _threads() -> int:
+    """How many threads BLAS can use."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = [os.environ.get(name, "") for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")]
+    return min([found, *(int(n) for n in given if n.isdigit() and int(n))])
 
 
 def products(eqn: Eqn) -> int:

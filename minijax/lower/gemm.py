@@ -19,7 +19,7 @@ import numpy as np
 from ..ir import Var
 from .emit_llvm import Emitted
 from .microkernels import symbol
-from .nests import Affine, Load
+from .nests import Affine, Apply, Buffer, Kernel, Load, Reduce, Stage
 
 __all__ = ["Contraction", "Product", "emit_product", "product_of"]
 
@@ -79,6 +79,27 @@ class Product(NamedTuple):
     def work(self) -> float:
         """About how many scalar operations it makes, counted as loop nests count theirs."""
         return math.prod([float(n) for n, _, _, _ in self.outer]) * math.prod(self.sizes) / 8
+
+    @property
+    def kernel(self) -> Kernel:
+        """The same product as a loop nest."""
+        dtype, variables = self.out.aval.dtype, self.variables
+        size = dtype.itemsize
+        (m, n, k), (cm, am, ak, bk, bn) = self.sizes, self.strides
+        loops = zip(*self.outer, strict=True) if self.outer else ((),) * 4
+        extents, c, a, b = (tuple(entries) for entries in loops)
+
+        def load(var: Var, start: int, steps: tuple[int, ...]) -> Load:
+            index = Affine(start // size, tuple([step // size for step in steps]))
+            return Load(variables.index(var), index, dtype)
+
+        left = load(self.left, self.starts[0], (*a, am, ak, 0))
+        right = load(self.right, self.starts[1], (*b, 0, bk, bn))
+        out = load(self.out, 0, (*c, cm, 0, size))
+        value = Apply("mul", (left, right), dtype)
+        root = Reduce("add", out.buffer, out.index, (len(self.outer) + 1,), value)
+        buffers = tuple([Buffer(dtype, written) for written in self.written])
+        return Kernel((), (Stage((*extents, m, k, n), (root,)),), buffers)
 
 
 class _Axis(NamedTuple):

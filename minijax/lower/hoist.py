@@ -4,7 +4,9 @@ In: a ClosedJaxpr. Out: one that computes the same up to the order of sums. For 
 loops stay as they are):
 
 - equations that depend on constants of the loop alone come before it, unless their results are larger than their operands;
-- products of a scanned operand with a constant, `x_t @ W`, become one product before the loop, scanned in their place;
+- products of a scanned operand with a constant, `x_t @ W`, become one product before the loop, scanned in their place, where
+  a step alone has too few rows to keep the processor busy;
+- constants whose rows lie along the sum of a product are transposed before the loop;
 - sums of products, `dW + x_t^T g_t`, leave the carry: the factors are stacked and multiplied once after the loop, as the steps
   are one more contracted axis: sum over t and k of a[t, k, i] b[t, k, j].
 
@@ -13,6 +15,7 @@ Both kinds of stacks together may hold half of the bytes that the loop stacks an
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -20,6 +23,9 @@ from ..ir import Atom, ClosedJaxpr, Eqn, ShapedArray, Var, lookup
 from ..ir.jaxpr import sub_jaxprs
 
 __all__ = ["hoist_from_scan"]
+
+_BUSY_FROM = 8  # rows and columns of a product that fill the registers of a tile
+_TRANSPOSED_FROM = 4  # steps of a loop for which a transposed constant pays
 
 
 def hoist_from_scan(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -57,6 +63,7 @@ class _Scan:
         )
         self.scanned: dict[Var, Atom] = dict(zip(jaxpr.invars[m:], eqn.invars[m:], strict=True))
         self.stacked: list[tuple[Atom, Var]] = list(zip(jaxpr.outvars[m - n :], eqn.outvars[m - n :], strict=True))
+        self.transposes: dict[Atom, Var] = {}  # by the constant outside
         self.before: list[Eqn] = []
         self.after: list[Eqn] = []
         self.body: list[Eqn] = []
@@ -67,7 +74,7 @@ class _Scan:
         """The equations that replace the loop."""
         for eqn in self.jaxpr.eqns:
             if not (self.invariant(eqn) or self.batched(eqn)):
-                self.body.append(eqn)
+                self.body.append(self.straight(eqn))
         self.uses = Counter(x for eqn in self.body for x in eqn.invars if type(x) is Var)
         self.uses.update(x for x in self.jaxpr.outvars if type(x) is Var)
         for entry in list(self.carry):
@@ -97,7 +104,7 @@ class _Scan:
         if eqn.primitive.name != "dot_general" or not _is_plain(eqn):
             return False
         which = [(x in self.scanned, x in self.consts) for x in eqn.invars]
-        if which not in ([(True, False), (False, True)], [(False, True), (True, False)]):
+        if which not in ([(True, False), (False, True)], [(False, True), (True, False)]) or _is_busy(eqn):
             return False
         (var,) = eqn.outvars
         size = _bytes(var.aval) * self.length
@@ -120,6 +127,27 @@ class _Scan:
             made = moved
         self.scanned[var] = made
         return True
+
+    def straight(self, eqn: Eqn) -> Eqn:
+        """A product whose constant factor is contiguous along the result, if a transpose before the loop can make it so."""
+        if eqn.primitive.name != "dot_general" or not _is_plain(eqn) or self.length < _TRANSPOSED_FROM:
+            return eqn
+        contract = list(eqn.params["dimension_numbers"][0])
+        side = 1 if eqn.invars[1].aval.ndim == 2 else 0  # a vector times a matrix reads the matrix
+        factor = eqn.invars[side]
+        if factor not in self.consts or factor.aval.ndim != 2 or contract[side] != (1,):
+            return eqn
+        outside = self.consts[factor]  # type: ignore[index]
+        if outside not in self.transposes:
+            shape = factor.aval.shape
+            inner, outer = (Var(factor.aval.update(shape=shape[::-1])) for _ in range(2))
+            self.before.append(Eqn(lookup("transpose"), [outside], [outer], {"permutation": (1, 0)}, eqn.source))
+            self.transposes[outside] = inner
+            self.consts[inner] = outer
+        contract[side] = (0,)
+        invars = list(eqn.invars)
+        invars[side] = self.transposes[outside]
+        return Eqn(eqn.primitive, invars, eqn.outvars, _with_contraction(eqn, tuple(contract)), eqn.source)
 
     def accumulated(self, entry: tuple[Var, Atom, Atom, Var]) -> None:
         """Replace a carry that only sums products by one product after the loop."""
@@ -192,6 +220,15 @@ class _Scan:
             "num_carry": len(self.carry),
         }
         return Eqn(self.eqn.primitive, outside, results, params, self.eqn.source, self.eqn.effects)
+
+
+def _is_busy(eqn: Eqn) -> bool:
+    """Whether the microkernels make a product of one step as fast as one of many steps."""
+    (left, _right), _ = eqn.params["dimension_numbers"]
+    lhs, rhs = (x.aval for x in eqn.invars)
+    summed = math.prod([lhs.shape[d] for d in left])
+    sides = (lhs.size // max(1, summed), rhs.size // max(1, summed))
+    return lhs.dtype.name in ("float32", "float64") and min(sides) >= _BUSY_FROM and summed >= _BUSY_FROM
 
 
 def _is_plain(eqn: Eqn) -> bool:

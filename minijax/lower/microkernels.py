@@ -24,7 +24,7 @@ from .vmath._target import processor, target_machine
 __all__ = ["DEPTH", "module_text", "register", "symbol"]
 
 DEPTH = 256  # of a panel: 256 rows of two vectors are 32 KB of stack
-_PACKED_FROM = 32  # rows of c from which a panel of b is copied
+_PACKED_FROM = 48  # rows of c from which a panel of b is copied
 _SIZES = {"f32": 4, "f64": 8}
 _TILE = "ptr %c, ptr %a, ptr %b, i64 %left, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i1 %more"
 _lock = threading.Lock()

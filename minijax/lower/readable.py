@@ -23,7 +23,7 @@ from . import python_scalars
 from .emit_python import Source, emit_python
 from .emit_python_loops import LoopWriter
 from .loops import Loop
-from .steps import Call, Fused, Step
+from .steps import Call, Step
 
 __all__ = ["Readable", "helpers", "imports", "readable"]
 
@@ -155,7 +155,7 @@ class _Writer:
                 if var not in self.made:
                     self.made.add(var)
                     self.constant(var, np.asarray(value))
-        variables = [var for var in step.variables if type(step) is Fused or var is not step.scratch]
+        variables = [var for var in step.variables if type(step) is not Loop or var is not step.scratch]
         for var in variables:
             if var not in self.made:
                 self.made.add(var)
@@ -163,7 +163,7 @@ class _Writer:
                 shape = f"({', '.join(map(str, var.aval.shape))}{',' if var.aval.ndim == 1 else ''})"
                 self.body.line(f"{self.name(var)} = empty({shape}, {self.body.dtype(var.aval.dtype)})")
         buffers = [self.name(var) for var in variables]
-        if type(step) is Fused:
+        if type(step) is not Loop:
             name = f"kernel_{number}"
             emit_python(self.kernels, step.kernel, name, buffers)
         else:

@@ -11,7 +11,8 @@ import pytest
 import minijax as mj
 import minijax.lax as lax
 import minijax.numpy as mnp
-from minijax.lower import compile_program, gemm, microkernels
+from minijax.lower import compile_program, facts, gemm, microkernels
+from minijax.lower.compile import lower_program
 from minijax.lower.steps import Call
 from minijax.lower.vmath._target import target_machine
 
@@ -159,7 +160,8 @@ def test_batches_and_several_axes_of_one_role(spec):
     np.testing.assert_allclose(got, np.einsum(spec, a, b), rtol=1e-12, atol=1e-12)
 
 
-def test_products_run_in_microkernels_and_large_ones_in_blas():
+def test_products_run_in_microkernels_and_large_ones_in_blas(monkeypatch):
+    monkeypatch.setattr(facts, "_threads", lambda: 2)
     a, b = np.ones((64, 64), np.float32), np.ones((256, 256), np.float32)
     assert steps_of(lambda a: a @ a, a) == ["Product"]
     assert steps_of(lambda a: a.T @ a[::-1], a) == ["Product"]
@@ -247,3 +249,42 @@ def test_a_scan_over_layers_of_weights():
     got, expected = mj.jit(mj.grad(loss, (0, 1)))(weights, x), mj.grad(loss, (0, 1))(weights, x)
     for one, other in zip(got, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 12])
+def test_constants_that_lie_along_the_sum_are_transposed_once_before_the_loop(batch):
+    rng = np.random.default_rng(5)
+    w, h = rng.standard_normal((24, 24)) / 5, rng.standard_normal((24,) if batch is None else (batch, 24))
+
+    def f(w, h):
+        return lax.scan(lambda h, _: (mnp.tanh(h @ w.T if batch else w @ h), None), h, None, length=6)[0]
+
+    (scan,) = [step for step in program_of(f, w, h).steps if type(step).__name__ == "Loop"]
+    (product,) = [step for step in scan.blocks[0].steps if type(step).__name__ == "Product"]
+    assert product.strides[-1] == 8
+    expected = h
+    for _ in range(6):
+        expected = np.tanh(expected @ w.T if batch else w @ expected)
+    np.testing.assert_allclose(mj.jit(f)(w, h), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("spec", ["ij,jk->ik", "bij,bkj->bik", "ji,j->i", "bij,jk->bik"])
+def test_products_are_loops_in_readable_source(spec):
+    rng = np.random.default_rng(6)
+    sizes = {"b": 2, "i": 9, "j": 72, "k": 8}
+    left, right = spec.split("->")[0].split(",")
+    a, b = (rng.standard_normal([sizes[s] for s in part]) for part in (left, right))
+    lowered = lower_program(
+        mj.make_jaxpr(
+            lambda a, b: (
+                lax.fori_loop(
+                    0, 2, lambda i, c: c + mnp.einsum(spec, a, b) + i, mnp.full_like(mnp.einsum(spec, a, b), 0.5)
+                )
+                * mnp.einsum(spec, a, b)
+            )
+        )(a, b)
+    )
+    assert "Product" in [type(step).__name__ for step in lowered.steps]
+    expected = np.einsum(spec, a, b)
+    (got,) = lowered.readable.function()(a, b)
+    np.testing.assert_allclose(got, (2 * expected + 1.5) * expected, rtol=1e-12, atol=1e-12)
