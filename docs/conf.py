@@ -26,6 +26,7 @@ extensions = [
     "notebook_errors",
     "picture_alt",
     "plain_docstrings",
+    "house",
     "reference",
 ]
 exclude_patterns = ["_build", "_ext", "_ipython"]
