@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .primitive import Primitive
     from .trace import Trace
 
-__all__ = ["array_type", "describe", "evaluate", "register_array_type", "state"]
+__all__ = ["array_type", "describe", "evaluate", "here", "register_array_type", "state"]
 
 
 class ThreadState(threading.local):
@@ -114,6 +114,11 @@ def _check_finite(primitive: Primitive, out: Any) -> None:
                         do="look at the operands at this line; minijax.debug_nans(False) turns the check off",
                     )
                 )
+
+
+def here(depth: int = 1) -> Source | None:
+    """What runs now: the equation that an interpreter is at, or the user's frame, `depth` frames above the caller or further out."""
+    return state.source or Places().here(depth + 1)
 
 
 def describe(source: Source | None) -> str | None:

@@ -25,7 +25,7 @@ import numpy as np
 from ..errors import UnexpectedTracerError, teach
 from .avals import ShapedArray, Typed, aval_like, shaped
 from .effects import GUARD
-from .evaluation import array_type, describe, evaluate, register_array_type, state
+from .evaluation import array_type, describe, evaluate, here, register_array_type, state
 from .jaxpr import Atom, ClosedJaxpr, DebugNames, Eqn, Jaxpr, Literal, Var, interned
 from .listing import Listing
 from .prefix import Operand, Piece, Prefix, shared_root
@@ -407,15 +407,25 @@ def leaked(tracer: Tracer) -> UnexpectedTracerError:
             f"value of its trace for {trace.purpose}, which has ended"
         )
     source = where_made(tracer)
-    made = describe(source) or f"an input of {trace.function or 'the traced function'}, traced for {trace.purpose}"
+    made = f"created at {describe(source)}" if source is not None else f"created as {_input_of(trace, tracer)}"
+    used = describe(here(2))
     return UnexpectedTracerError(
         teach(
             f"Encountered an unexpected tracer: a value of type {tracer.aval.str_short()} escaped its trace",
-            at=f"created at {made}",
+            at=f"{made}; used at {used}" if used else made,
             why=why,
             do="return the value from the function instead of saving it outside",
         )
     )
+
+
+def _input_of(trace: Trace, tracer: Tracer) -> str:
+    """`argument `x` of f, traced for grad`."""
+    function = trace.function or "the traced function"
+    names = list(trace.names() if callable(trace.names) else trace.names)
+    index = next((i for i, var in enumerate(trace.invars) if var is tracer._var), len(names))
+    what = f"argument `{names[index]}`" if index < len(names) else "an input"
+    return f"{what} of {function}, traced for {trace.purpose}"
 
 
 def trace_function(

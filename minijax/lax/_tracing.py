@@ -13,6 +13,7 @@ from ..api._calls import FlatFunction, function_name, parameter_names, trace_fla
 from ..array import Array
 from ..errors import teach
 from ..ir import ClosedJaxpr, Literal, ShapedArray, Var
+from ..ir.evaluation import describe, here
 from ..structured._bodies import hoist_constants
 from ..tree import PyTreeDef, keystr, leaf_names, tree_flatten_with_path, tree_unflatten
 
@@ -41,12 +42,18 @@ class Body(NamedTuple):
 
 
 def trace_body(
-    function: Callable[..., Any], structures: Sequence[PyTreeDef], avals: Sequence[ShapedArray], purpose: str
+    function: Callable[..., Any],
+    structures: Sequence[PyTreeDef],
+    avals: Sequence[ShapedArray],
+    purpose: str,
+    known_names: Sequence[str] | None = None,
 ) -> Body:
-    """Trace `function` of trees with these structures and leaf types."""
+    """Trace `function` of trees with these structures and leaf types; its leaves are called `known_names`, if these are given."""
     flat = FlatFunction(function, [None] * len(structures), {}, tuple(range(len(structures))), structures)
 
-    def names() -> list[str]:
+    def names() -> Sequence[str]:
+        if known_names is not None:
+            return known_names
         trees = [tree_unflatten(structure, [0] * structure.num_leaves) for structure in structures]
         return leaf_names(trees, {}, parameter_names(function, len(trees)))
 
@@ -70,6 +77,11 @@ def over_all_captured(bodies: Sequence[Body]) -> tuple[list[Any], list[ClosedJax
 def literals(values: Sequence[Any]) -> list[Any]:
     """Values with scalars that exist as literals, so that they are seen in the program."""
     return [Literal(x._value[()], x.aval) if type(x) is Array and not x.aval.shape else x for x in values]
+
+
+def called_from() -> str | None:
+    """`file.py:3 in f: text` of the user's call of the function of `lax` that asks, for messages."""
+    return describe(here())
 
 
 def described(function: Callable[..., Any]) -> str:

@@ -22,7 +22,16 @@ from ..structured._bodies import retyped
 from ..structured.cond import cond as cond_primitive
 from ..tree import tree_unflatten
 from ._operands import operand as as_operand
-from ._tracing import Body, described, difference, literals, over_all_captured, trace_body, type_difference
+from ._tracing import (
+    Body,
+    called_from,
+    described,
+    difference,
+    literals,
+    over_all_captured,
+    trace_body,
+    type_difference,
+)
 
 __all__ = ["cond", "platform_dependent", "switch"]
 
@@ -77,13 +86,21 @@ def cond(
 
 def _predicate(pred: Any) -> Any:
     if pred is None or (callable(pred) and not hasattr(pred, "aval")):
-        raise TypeError(f"lax.cond: pred must be a scalar, got {pred!r}")
+        raise TypeError(
+            teach(
+                f"lax.cond: pred must be a scalar, got {pred!r}",
+                at=called_from(),
+                do="call it: the predicate is a value" if callable(pred) else None,
+            )
+        )
     value = as_operand(pred)
     aval = aval_like(value)
     if aval.shape != ():
         raise TypeError(
             teach(
-                f"Pred must be a scalar, got {pred} of shape {aval.shape}.",
+                f"Pred must be a scalar, got {pred} of shape {aval.shape}: a bool[] is wanted, this is a "
+                f"{aval.str_short()}.",
+                at=called_from(),
                 why="cond runs one branch for the whole array",
                 do="use minijax.numpy.where(pred, a, b) for a choice per element, or reduce: pred.all(), pred.any()",
             )
@@ -91,7 +108,13 @@ def _predicate(pred: Any) -> Any:
     if aval.dtype == np.bool_:
         return p.convert_element_type(value, new_dtype=np.dtype(np.int32), weak_type=False)
     if aval.dtype.kind not in "iuf" and aval.dtype.name != "bfloat16":
-        raise TypeError(f"Pred type must be either boolean or number, got {aval.dtype.name}.")
+        raise TypeError(
+            teach(
+                f"Pred type must be either boolean or number, got {aval.dtype.name}.",
+                at=called_from(),
+                do="compare: z != 0",
+            )
+        )
     zero = Literal(aval.dtype.type(0), ShapedArray((), aval.dtype, aval.weak_type))
     return p.convert_element_type(p.ne(value, zero), new_dtype=np.dtype(np.int32), weak_type=False)
 
@@ -134,9 +157,19 @@ def switch(
     value = as_operand(index)
     aval = aval_like(value)
     if aval.shape != ():
-        raise TypeError(f"Branch index must be scalar, got {index} of shape {aval.shape}.")
+        raise TypeError(
+            teach(
+                f"Branch index must be scalar, got {index} of shape {aval.shape}: an i32[] is wanted, this is a "
+                f"{aval.str_short()}.",
+                at=called_from(),
+                why="switch runs one branch for the whole array",
+                do="minijax.lax.select_n(index, *cases) for a choice per element, or vmap over the index",
+            )
+        )
     if aval.dtype.kind not in "iu":
-        raise TypeError(f"Index type must be an integer, got {aval.dtype.name}.")
+        raise TypeError(
+            teach(f"Index type must be an integer, got {aval.dtype.name}.", at=called_from(), do="index.astype(int)")
+        )
     if len(branches) == 1:
         return branches[0](*operands)
     if aval.dtype != np.int32:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..api._calls import flatten_values, parameter_names
+from ..api._calls import flatten_values, function_name, parameter_names
 from ..array import as_value, finished
 from ..config import config
 from ..dtypes import issubdtype, result_type
@@ -23,7 +23,16 @@ from ..structured.scan import scan as scan_primitive
 from ..structured.while_ import segmented, while_
 from ..tree import PyTreeDef, tree_unflatten
 from ._operands import operand
-from ._tracing import Body, carry_error, carry_names, carry_structure_error, described, literals, trace_body
+from ._tracing import (
+    Body,
+    called_from,
+    carry_error,
+    carry_names,
+    carry_structure_error,
+    described,
+    literals,
+    trace_body,
+)
 from .structural import expand_dims
 
 __all__ = ["fori_loop", "scan", "while_loop"]
@@ -78,7 +87,9 @@ class _Loop:
         self.what = what
         self.user = user
         self.carried = parameter_names(user, position + 1)[position]
-        self.names = lambda tree: carry_names(tree, self.carried)
+        self.leaf_names: list[str] | None = (
+            None  # of what the body gets, where it is not called as the user's function is
+        )
 
     def scan(
         self,
@@ -95,7 +106,8 @@ class _Loop:
         values, tree = flatten_values(init)
 
         def trace(avals: Sequence[ShapedArray]) -> tuple[Body, PyTreeDef]:
-            body = trace_body(step, [tree, x_tree], [*avals, *x_avals], f"body of {self.what.split()[0]}")
+            purpose = f"body of {self.what.split()[0]}"
+            body = trace_body(step, [tree, x_tree], [*avals, *x_avals], purpose, self.leaf_names)
             carry_tree, y_tree = _pair(body.out_tree, self.user)
             self.check_structure(tree, carry_tree)
             return body, y_tree
@@ -134,7 +146,7 @@ class _Loop:
                 break
             carry = promoted  # strong now, or of a wider dtype: this ends
         if any((a.shape, a.dtype) != (b.shape, b.dtype) for a, b in zip(avals, outs, strict=True)):
-            raise carry_error(self.what, self.user, self.names(tree), avals, outs)
+            raise carry_error(self.what, self.user, self.leaf_names or carry_names(tree, self.carried), avals, outs)
         return carry, traced
 
 
@@ -150,24 +162,39 @@ def _promoted(x: Any, aval: ShapedArray, out: ShapedArray) -> Any:
 def _length(xs: Sequence[Any], length: int | None) -> int:
     for x in xs:
         if not aval_like(x).shape:
-            raise ValueError(f"scan got value with no leading axis to scan over: {aval_like(x).str_short()}.")
+            raise ValueError(
+                teach(
+                    f"scan got value with no leading axis to scan over: {aval_like(x).str_short()}.",
+                    at=called_from(),
+                    do="what is the same in every step, let the body close over",
+                )
+            )
     lengths = {aval_like(x).shape[0] for x in xs}
     if length is not None:
         try:
             length = length.__index__()
         except (AttributeError, TypeError):
-            raise TypeError(f"scan: `length` must be an integer, got {length!r}") from None
+            raise TypeError(teach(f"scan: `length` must be an integer, got {length!r}", at=called_from())) from None
         if any(n != length for n in lengths):
             raise ValueError(
-                f"scan got `length` argument of {length} which disagrees with leading axis sizes {sorted(lengths)}."
+                teach(
+                    f"scan got `length` argument of {length} which disagrees with leading axis sizes {sorted(lengths)}.",
+                    at=called_from(),
+                )
             )
         return length
     if len(lengths) > 1:
         raise ValueError(
-            f"scan got values with different leading axis sizes: {', '.join(map(str, sorted(lengths)))}."
+            teach(
+                f"scan got values with different leading axis sizes: {', '.join(map(str, sorted(lengths)))}.",
+                at=called_from(),
+                why="every step takes one row of each",
+            )
         )
     if not lengths:
-        raise ValueError("scan got no values to scan over and `length` not provided.")
+        raise ValueError(
+            teach("scan got no values to scan over and `length` not provided.", at=called_from(), do="length=...")
+        )
     return lengths.pop()
 
 
@@ -258,7 +285,7 @@ def _bind_while(
     values, tree = flatten_values(init)
 
     def trace(avals: Sequence[ShapedArray]) -> tuple[Body, None]:
-        body = trace_body(step, [tree], avals, f"body of {loop.what.split()[0]}")
+        body = trace_body(step, [tree], avals, f"body of {loop.what.split()[0]}", loop.leaf_names)
         loop.check_structure(tree, body.out_tree)
         return body, None
 
@@ -282,7 +309,12 @@ def _check_predicate(pred: Body, cond_fun: Callable[..., Any]) -> None:
     avals = pred.out_avals
     if len(avals) != 1 or not pred.out_tree.is_leaf():
         raise TypeError(
-            teach(f"cond_fun must return a boolean scalar, but got pytree {pred.out_tree}.", at=described(cond_fun))
+            teach(
+                f"cond_fun must return a boolean scalar, but got pytree {pred.out_tree}.",
+                at=described(cond_fun),
+                why="one answer decides whether the loop goes on",
+                do="join the answers: a & b, a | b",
+            )
         )
     if avals[0].shape != () or avals[0].dtype != np.bool_:
         shown = ", ".join(f"ShapedArray({a.str_short()})" for a in avals)
@@ -333,6 +365,7 @@ def fori_loop(
     first, last = _bounds(lower, upper)
     loop = _Loop("fori_loop body", body_fun, 1)
     value_tree = flatten_values(init_val)[1]
+    counter = parameter_names(body_fun, 2)[0]
 
     def body(i: Any, value: Any) -> Any:
         result = body_fun(i, value)
@@ -348,20 +381,18 @@ def fori_loop(
     if start is None or stop is None or checkpoint_every is not None:
         if unroll is not None and int(unroll) > 1:
             raise ValueError("Can only use `unroll` in `fori_loop` if the loop bounds are statically known.")
-        loop.names = lambda tree: ["i", "upper", *carry_names(value_tree, loop.carried)]
-        return _bind_while(
-            loop,
-            lambda carry: carry[0] < carry[1],
-            lambda carry: (carry[0] + 1, carry[1], body(carry[0], carry[2])),
-            (first, last, init_val),
-            checkpoint_every,
-        )[2]
+        loop.leaf_names = [counter, "upper", *carry_names(value_tree, loop.carried)]
+        step = lambda carry: (carry[0] + 1, carry[1], body(carry[0], carry[2]))
+        step.__name__ = function_name(body_fun)
+        init = (first, last, init_val)
+        return _bind_while(loop, lambda carry: carry[0] < carry[1], step, init, checkpoint_every)[2]
     steps = max(stop - start, 0)
-    loop.names = lambda tree: ["i", *carry_names(value_tree, loop.carried)]
+    loop.leaf_names = [counter, *carry_names(value_tree, loop.carried)]
     copies = steps if unroll is True else max(int(unroll or 1), 1)
     nothing = flatten_values(None)[1]
-    step = lambda carry, _: ((carry[0] + 1, body(*carry)), None)
-    (_, value), _ = loop.scan(step, (first, init_val), [], nothing, steps, False, copies)
+    counted = lambda carry, _: ((carry[0] + 1, body(*carry)), None)
+    counted.__name__ = function_name(body_fun)
+    (_, value), _ = loop.scan(counted, (first, init_val), [], nothing, steps, False, copies)
     return value
 
 
@@ -372,8 +403,12 @@ def _bounds(lower: Any, upper: Any) -> tuple[Any, Any]:
         value = operand(x)
         if not issubdtype(value.dtype, np.integer) or value.shape != ():
             raise TypeError(
-                f"lower and upper arguments to fori_loop must have equal types, integer scalars; got {name} of type "
-                f"{aval_like(value).str_short()}"
+                teach(
+                    f"lower and upper arguments to fori_loop must have equal types, integer scalars; got {name} of type "
+                    f"{aval_like(value).str_short()}",
+                    at=called_from(),
+                    do="convert it: int(n), or n.astype(int) if it is traced",
+                )
             )
         found.append(value)
     first, last = found
@@ -385,7 +420,11 @@ def _bounds(lower: Any, upper: Any) -> tuple[Any, Any]:
             x if x.dtype == dtype else p.convert_element_type(x, new_dtype=dtype, weak_type=False) for x in found
         )
     raise TypeError(
-        f"lower and upper arguments to fori_loop must have equal types, got {first.dtype.name} and {last.dtype.name}"
+        teach(
+            f"lower and upper arguments to fori_loop must have equal types, got {first.dtype.name} and {last.dtype.name}",
+            at=called_from(),
+            do="convert one of them: .astype(...)",
+        )
     )
 
 
