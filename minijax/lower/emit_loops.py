@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Var
+from .cumulative import Cumulative, emit_cumulative
 from .emit_llvm import Emitted, emit_kernel
 from .gemm import Product, emit_product
 from .loops import Block, Loop
@@ -25,6 +26,8 @@ def emit_step(step: Native) -> Emitted:
     """The LLVM IR of a native step."""
     if type(step) is Fused:
         return emit_kernel(step.kernel)
+    if type(step) is Cumulative:
+        return emit_cumulative(step)
     return emit_product(step) if type(step) is Product else emit_loop(step)  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ import os
 import numpy as np
 
 from ..ir import Atom, ClosedJaxpr, Eqn, Literal, Var
+from .cumulative import CUMULATIVE
 from .scalars import EXPENSIVE, NATIVE, SCALARS, word_of
 from .steps import LowerLoop, Native
 from .views import VIEWS
@@ -27,7 +28,7 @@ REDUCTIONS = {
     "reduce_or": "or",
     "reduce_xor": "xor",
 }
-LOOPS = ("scan", "while", "cond")
+LOOPS = ("scan", "while", "cond", *CUMULATIVE)
 SMALL_DOT = 4096  # products of numbers up to which a matrix product is a loop nest rather than a call of BLAS
 LARGE_DOT = 1 << 21  # from which, outside loops, it is BLAS on several threads rather than microkernels on one
 LARGE_DOT_ALONE = 1 << 28  # the same where BLAS has one thread: microkernels need no fresh array for the result

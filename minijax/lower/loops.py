@@ -14,6 +14,7 @@ import numpy as np
 
 from ..ir import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, ShapedArray, Var, lookup
 from .buffers import plan_workspace
+from .cumulative import CUMULATIVE, Cumulative, cumulative_of
 from .fuse import plan
 from .scalars import NATIVE, word_of
 from .steps import Call, Native
@@ -78,11 +79,13 @@ class Loop(NamedTuple):
         return once * {"scan": self.eqn.params.get("length", 1), "while": _UNKNOWN_STEPS}.get(self.kind, 1)
 
 
-def lower_loop(eqn: Eqn, optimised: Callable[[ClosedJaxpr], ClosedJaxpr]) -> Loop | None:
-    """The native form of an equation with bodies; None if part of it is not native."""
+def lower_loop(eqn: Eqn, optimised: Callable[[ClosedJaxpr], ClosedJaxpr]) -> Loop | Cumulative | None:
+    """The native form of an equation with bodies, or of a running reduction; None if part of it is not native."""
     if any(x.aval.dtype not in NATIVE for x in (*eqn.invars, *eqn.outvars)):
         return None
     kind = word_of(eqn.primitive.lower)
+    if kind in CUMULATIVE:
+        return cumulative_of(eqn)
     params = eqn.params
     bodies = {
         "scan": lambda: (params["jaxpr"],),

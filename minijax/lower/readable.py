@@ -22,6 +22,7 @@ from ..ir.printer import names_of, print_jaxpr
 from . import python_scalars
 from .emit_python import Source, emit_python
 from .emit_python_loops import LoopWriter
+from .cumulative import Cumulative
 from .loops import Loop
 from .steps import Call, Step
 
@@ -150,6 +151,9 @@ class _Writer:
         return f"asarray({text})"
 
     def native(self, number: int, step: Any) -> None:
+        if type(step) is Cumulative:
+            self.call(number, Call(step.eqn, tuple(step.eqn.outvars)))
+            return
         if type(step) is Loop:
             for var, value in step.constants:
                 if var not in self.made:

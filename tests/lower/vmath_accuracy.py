@@ -29,6 +29,7 @@ MANTISSA = {"f32": 23, "f64": 52}
 LOWEST = {"f32": -149, "f64": -1074}
 CONFIRMED = 12  # candidates of each batch that mpmath looks at
 HAS_WIDE = np.finfo(np.longdouble).nmant >= 63
+NEAR = (0.5, 1.0, 2.0, math.pi / 2, math.pi, 0.25, 0.75, 4.0)
 
 
 class Reference(NamedTuple):
@@ -48,6 +49,15 @@ def _odd(f: Function) -> Function:
 
 def _logistic(x: np.ndarray) -> np.ndarray:
     return np.where(x < 0, np.exp(x), x.dtype.type(1)) / (1 + np.exp(-np.abs(x)))
+
+
+def _erf(x: mp.mpf) -> mp.mpf:
+    """mpmath's, which cannot be asked far outside of where the result is 1 to 400 digits."""
+    return mp.erf(max(min(x, mp.mpf(50)), mp.mpf(-50)))
+
+
+def _erfc(x: mp.mpf) -> mp.mpf:
+    return mp.erfc(max(min(x, mp.mpf(50)), mp.mpf(-50)))
 
 
 REFERENCES = {
@@ -72,8 +82,8 @@ REFERENCES = {
     "acosh": Reference(mp.acosh, np.arccosh, 1, 4),
     "atanh": Reference(mp.atanh, np.arctanh, -1, 1),
     "logistic": Reference(lambda x: 1 / (1 + mp.exp(-x)), _logistic, -40, 40),
-    "erf": Reference(mp.erf, scipy.special.erf, -6, 6, wide=False),
-    "erfc": Reference(mp.erfc, scipy.special.erfc, -6, 27.5, wide=False),
+    "erf": Reference(_erf, scipy.special.erf, -6, 6, wide=False),
+    "erfc": Reference(_erfc, scipy.special.erfc, -6, 27.5, wide=False),
     "erf_inv": Reference(mp.erfinv, _odd(scipy.special.erfinv), -1, 1, wide=False, slow=True),
     "pow": Reference(mp.power, np.power, 0, 4),
     "cbrt": Reference(lambda x: mp.sign(x) * mp.cbrt(abs(x)), np.cbrt, -8, 8),
@@ -126,6 +136,7 @@ def batches(name: str, dtype: str, quick: bool) -> Iterator[list[np.ndarray]]:
         step, part = (6007, 2**31) if quick else (61, 2**27)
         for start in range(0, 2**32, part):
             yield [np.arange(start + start // part % step, start + part, step).astype(np.uint32).view(np.float32)]
+        yield [_arguments("near", 0, reference, rng, 1000 if quick else 100_000).astype(np.float32)]
         return
     by_mpmath = dtype == "f64" and not (reference.wide and HAS_WIDE)
     count = (100 if reference.slow else 200) if quick else 10_000 if by_mpmath else 1_000_000
@@ -148,8 +159,8 @@ def _arguments(kind: str, place: int, reference: Reference, rng: np.random.Gener
         return rng.uniform(reference.low, reference.high, count)
     if kind == "binades":
         return np.ldexp(rng.uniform(1, 2, count), rng.integers(-20, 12, count)) * rng.choice([-1, 1], count)
-    special = rng.choice([0.5, 1.0, 2.0, math.pi / 2, math.pi, 0.25, 0.75, 4.0], count)
-    return special * (1 + rng.integers(-400, 400, count) * 2.0 ** -rng.integers(9, 53, count))
+    signs = rng.choice([-1, 1], count)
+    return signs * rng.choice(NEAR, count) * (1 + rng.integers(-9, 9, count) * 2.0 ** -rng.integers(4, 54, count))
 
 
 class Accuracy(NamedTuple):

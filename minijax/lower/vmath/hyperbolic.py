@@ -142,7 +142,10 @@ def atanh(b: Block, x: Value) -> Value:
     ratio = b.bits(above) - b.bits(below)
     exponent = (ratio + (1 << (b.format.mantissa - 1))) & -(1 << b.format.mantissa)
     power = b.from_bits(exponent + (b.format.bias << b.format.mantissa))
-    s = b.fma(a, 1.0 + power, 1.0 - power) / b.fma(a, 1.0 - power, 1.0 + power)
+    # near 1 the power is so large that 1 would be lost beside it; there 1 - a is exact
+    near_one, scaled = a > 0.5, power * below
+    numerator = b.select(near_one, above - scaled, b.fma(a, 1.0 + power, 1.0 - power))
+    s = numerator / b.select(near_one, above + scaled, b.fma(a, 1.0 - power, 1.0 + power))
     _, k = binary_exponent(b, power)
     high, low = LN2[b.format.dtype]
     z = s * s
