@@ -10,15 +10,17 @@ memory, up to `COLUMNS` columns run side by side. Sums of float32 are kept in fl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..ir import Eqn, Var
 from .emit_llvm import Emitted, initial
+from .emit_python import Source
 from .scalars import NATIVE, constant, llvm_type, word_of
 
-__all__ = ["CUMULATIVE", "Cumulative", "cumulative_of", "emit_cumulative"]
+__all__ = ["CUMULATIVE", "Cumulative", "cumulative_of", "emit_cumulative", "python_cumulative"]
 
 CUMULATIVE = {"cumsum": "add", "cumprod": "mul", "cummax": "max", "cummin": "min"}
 LANES = 8
@@ -195,7 +197,9 @@ exit:
             value, distance = f"%c{distance}", 2 * distance
         ends = ", ".join([f"i32 {LANES - 1}"] * LANES)
         text += f"  %whole = shufflevector {wide} {value}, {wide} poison, <{LANES} x i32> <{ends}>\n"
-        text += self.combine("%r", wide, "%before", value, LANES) + self.combine("%after", wide, "%before", "%whole", LANES)
+        text += self.combine("%r", wide, "%before", value, LANES) + self.combine(
+            "%after", wide, "%before", "%whole", LANES
+        )
         line, result = self.converted("%n", "%r", wide, vector)
         text += line
         if self.step.reverse:
@@ -273,3 +277,24 @@ exit:
   ret void
 """
         return text, self.declares
+
+
+def python_cumulative(source: Source, step: Cumulative, name: str, buffers: Sequence[str]) -> None:
+    """Write a running reduction as the Python function `name` of flat arrays: element after element."""
+    x, out = buffers
+    outer, length, inner = step.sizes
+    source.start(f"{name}({x}, {out})")
+    source.depth += 1
+    source.line(f"for o in range({outer}):")
+    source.line(f"    for j in range({inner}):")
+    source.line(f"        total = {source.constant(initial(step.op, step.accumulator), step.accumulator)}")
+    source.line(f"        for i in range({f'{length - 1}, -1, -1' if step.reverse else length}):")
+    source.line(f"            at = (o * {length} + i) * {inner} + j")
+    combined = {"add": "total + {x}", "mul": "total * {x}"}.get(step.op, f"{step.op}imum(total, {{x}})")
+    if "imum" in combined:
+        source.names.add(f"{step.op}imum")
+    combined = combined.format(x=f"{x}[at]")
+    kept = f"{source.dtype(step.dtype)}({combined})" if step.dtype == step.accumulator else combined
+    source.line(f"            total = {kept}")
+    source.line(f"            {out}[at] = total")
+    source.depth -= 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Var
+from .cumulative import Cumulative, python_cumulative
 from .emit_python import Source, emit_python
 from .gemm import Product
 from .loops import Block, Loop
@@ -50,11 +51,14 @@ class LoopWriter:
             if type(step) is Loop:
                 self.loop(step, names)
                 continue
-            assert type(step) in (Fused, Product)
             name = f"{self.name}_kernel_{self.kernels}"
             self.kernels += 1
             parameters = [f"b{n}" for n in range(len(step.variables))]
-            emit_python(self.source, step.kernel, name, parameters)
+            if type(step) is Cumulative:
+                python_cumulative(self.source, step, name, parameters)
+            else:
+                assert type(step) in (Fused, Product)
+                emit_python(self.source, step.kernel, name, parameters)
             self.body.line(f"{name}({', '.join(names[var] for var in step.variables)})")
 
     def empty(self, var: Var) -> str:

@@ -20,9 +20,9 @@ from ..ir import Atom, ClosedJaxpr, Eqn, GuardMismatch, Jaxpr, Literal, Var, gua
 from ..ir.guards import outcome_of
 from ..ir.printer import names_of, print_jaxpr
 from . import python_scalars
+from .cumulative import Cumulative, python_cumulative
 from .emit_python import Source, emit_python
 from .emit_python_loops import LoopWriter
-from .cumulative import Cumulative
 from .loops import Loop
 from .steps import Call, Step
 
@@ -151,9 +151,6 @@ class _Writer:
         return f"asarray({text})"
 
     def native(self, number: int, step: Any) -> None:
-        if type(step) is Cumulative:
-            self.call(number, Call(step.eqn, tuple(step.eqn.outvars)))
-            return
         if type(step) is Loop:
             for var, value in step.constants:
                 if var not in self.made:
@@ -170,6 +167,9 @@ class _Writer:
         if type(step) is not Loop:
             name = f"kernel_{number}"
             emit_python(self.kernels, step.kernel, name, buffers)
+        elif type(step) is Cumulative:
+            name = f"{step.eqn.primitive.name}_{number}"
+            python_cumulative(self.kernels, step, name, buffers)
         else:
             name = f"{step.kind}_{number}"
             LoopWriter(self.kernels, name).function(step, buffers)

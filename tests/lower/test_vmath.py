@@ -7,6 +7,7 @@ import pytest
 
 from minijax.lower import vmath
 
+from .vmath_accuracy import measure, wrong_specials
 from .vmath_loops import KINDS, loop
 
 ALL = [(name, dtype) for name in sorted(vmath.FUNCTIONS) for dtype in vmath.DTYPES]
@@ -29,3 +30,22 @@ def test_scalar_vector_and_inlined_code_give_the_same_bits(name, dtype):
     results.append(loop(name, dtype, inline=False, vectorise=False)(*arguments))
     for other in results[1:]:
         np.testing.assert_array_equal(results[0].view(np.uint8), other.view(np.uint8))
+
+
+@pytest.mark.parametrize(("name", "dtype"), ALL)
+def test_results_are_right_to_2_ulp(name, dtype):
+    found = measure(name, dtype, quick=True)
+    assert found.count > 100
+    assert found.worst <= 2, found
+
+
+@pytest.mark.parametrize(("name", "dtype"), ALL)
+def test_zeros_infinities_and_nan_are_as_c99_has_them(name, dtype):
+    assert wrong_specials(name, dtype) == []
+
+
+@pytest.mark.parametrize("dtype", vmath.DTYPES)
+def test_atanh_next_to_1_keeps_what_1_minus_x_says(dtype):
+    x = np.array([np.nextafter(KINDS[dtype](1), KINDS[dtype](0))])
+    exact = 0.5 * np.log1p(2 * x.astype(np.longdouble) / (1 - x.astype(np.longdouble)))
+    np.testing.assert_allclose(loop("atanh", dtype)(x), exact, rtol=2 * np.finfo(KINDS[dtype]).eps)
