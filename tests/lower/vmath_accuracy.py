@@ -60,6 +60,12 @@ def _erfc(x: mp.mpf) -> mp.mpf:
     return mp.erfc(max(min(x, mp.mpf(50)), mp.mpf(-50)))
 
 
+def _erf_inv(x: mp.mpf) -> mp.mpf:
+    if abs(x) < 1:
+        return mp.erfinv(x)
+    return mp.sign(x) * mp.inf if abs(x) == 1 else mp.nan
+
+
 REFERENCES = {
     "exp": Reference(mp.exp, np.exp, -750, 720),
     "exp2": Reference(lambda x: mp.power(2, x), np.exp2, -1080, 1030),
@@ -84,7 +90,7 @@ REFERENCES = {
     "logistic": Reference(lambda x: 1 / (1 + mp.exp(-x)), _logistic, -40, 40),
     "erf": Reference(_erf, scipy.special.erf, -6, 6, wide=False),
     "erfc": Reference(_erfc, scipy.special.erfc, -6, 27.5, wide=False),
-    "erf_inv": Reference(mp.erfinv, _odd(scipy.special.erfinv), -1, 1, wide=False, slow=True),
+    "erf_inv": Reference(_erf_inv, _odd(scipy.special.erfinv), -1, 1, wide=False, slow=True),
     "pow": Reference(mp.power, np.power, 0, 4),
     "cbrt": Reference(lambda x: mp.sign(x) * mp.cbrt(abs(x)), np.cbrt, -8, 8),
 }
