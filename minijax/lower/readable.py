@@ -164,15 +164,15 @@ class _Writer:
                 shape = f"({', '.join(map(str, var.aval.shape))}{',' if var.aval.ndim == 1 else ''})"
                 self.body.line(f"{self.name(var)} = empty({shape}, {self.body.dtype(var.aval.dtype)})")
         buffers = [self.name(var) for var in variables]
-        if type(step) is not Loop:
-            name = f"kernel_{number}"
-            emit_python(self.kernels, step.kernel, name, buffers)
-        elif type(step) is Cumulative:
+        if type(step) is Cumulative:
             name = f"{step.eqn.primitive.name}_{number}"
             python_cumulative(self.kernels, step, name, buffers)
-        else:
+        elif type(step) is Loop:
             name = f"{step.kind}_{number}"
             LoopWriter(self.kernels, name).function(step, buffers)
+        else:
+            name = f"kernel_{number}"
+            emit_python(self.kernels, step.kernel, name, buffers)
         self.body.line(f"{name}({', '.join(f'flat({buffer})' for buffer in buffers)})")
 
     def constant(self, var: Var, value: np.ndarray) -> None:
