@@ -31,6 +31,7 @@ from .loops import lower_loop
 from .readable import Readable, readable
 from .sink import sink_into_scan
 from .steps import Call, Step
+from .turn import turn_products
 
 __all__ = ["Lowered", "Program", "compile_program", "compiled", "lower_program", "optimised"]
 
@@ -98,7 +99,7 @@ def optimised(closed: ClosedJaxpr) -> ClosedJaxpr:
     closed = apply("rewrite", rewrite, closed)
     closed = apply("fold_constants", fold_constants, closed)
     closed = apply("cse", cse, closed)
-    closed = apply("dce", dce, closed)
+    closed = apply("dce", dce, apply("turn_products", turn_products, closed))
     return apply("lift_guards", lift_guards, closed)
 
 
@@ -106,7 +107,8 @@ def lower_program(closed: ClosedJaxpr) -> Lowered:
     """Optimise a program, whose constants are arrays, and plan its kernels."""
     closed = optimised(closed)
     closed = apply("sink_into_scan", sink_into_scan, closed)
-    closed = apply("dce", dce, apply("hoist_from_scan", hoist_from_scan, closed))
+    closed = apply("hoist_from_scan", hoist_from_scan, closed)
+    closed = apply("dce", dce, apply("turn_products", turn_products, closed))
     closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
     return Lowered(closed, plan(closed, lambda eqn: lower_loop(eqn, optimised)))
 
