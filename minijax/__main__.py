@@ -19,6 +19,7 @@ import ast
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ import numpy as np
 import minijax as mj
 
 from .ir.printer import print_jaxpr
+from .ir.source import is_internal
 from .viz import Drawing, EngineError, draw, draw_grad, explore
 
 EXAMPLE = '''\
@@ -321,7 +323,7 @@ def _is_negative(word: str) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status: 0 done, 1 derivatives do not agree, 2 wrong usage."""
+    """Entry point; returns the exit status: 0 done, 1 derivatives do not agree or the function raised, 2 wrong usage."""
     words = list(sys.argv[1:] if argv is None else argv)
     options = parser().parse_args([f" {word}" if _is_negative(word) else word for word in words])
     try:
@@ -329,6 +331,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"python -m minijax {options.command}: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_internal(frame.filename)]
+        if not own:  # not raised in the user's function
+            raise
+        print(*traceback.format_list(own), *traceback.format_exception_only(error), sep="", end="", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

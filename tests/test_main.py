@@ -129,6 +129,15 @@ def test_mistakes_are_explained(model, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
+def test_an_error_in_the_function_shows_the_lines_of_the_user_only(tmp_path, capsys):
+    path = tmp_path / "bad.py"
+    path.write_text("import minijax.numpy as mnp\n\ndef f(x):\n    return mnp.dot(mnp.ones(3), mnp.ones(4)) * x\n")
+    assert main(["draw", f"{path}:f", "--at", "1.0"]) == 1
+    text = capsys.readouterr().err
+    assert "bad.py" in text and "line 4, in f" in text and "TypeError" in text
+    assert "minijax/numpy" not in text and "__main__" not in text
+
+
 def test_what_is_no_number_is_refused(model, capsys):
     with pytest.raises(SystemExit):
         main(["grad", f"{model}:f", "--at", "one"])
