@@ -24,7 +24,12 @@ from .effects import (
     ORDERED_CALLBACK as ORDERED_CALLBACK,
     Effect as Effect,
 )
-from .guards import GuardMismatch as GuardMismatch, guard as guard, guards_of as guards_of
+from .guards import (
+    GuardMismatch as GuardMismatch,
+    GuardTree as GuardTree,
+    guard as guard,
+    guards_of as guards_of,
+)
 from .jaxpr import (
     Atom as Atom,
     ClosedJaxpr as ClosedJaxpr,

@@ -50,7 +50,7 @@ from .api.autodiff import (
 from .api.callbacks import pure_callback as pure_callback
 from .api.checkpoint_policies import checkpoint_policies as checkpoint_policies
 from .api.checkpointing import checkpoint as checkpoint, remat as remat
-from .api.compile import jit as jit
+from .api.compile import clear_caches as clear_caches, jit as jit
 from .api.custom_jvp import custom_jvp as custom_jvp
 from .api.custom_vjp import custom_gradient as custom_gradient, custom_vjp as custom_vjp
 from .api.devices import (

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from .dtypes import canonicalize_dtype, float0, scalar_dtype
+from .errors import teach
 from .ir import Literal, ShapedArray, Tracer, Typed, aval_like, register_array_type
 
-__all__ = ["Array", "as_value", "finished", "raw", "wrap"]
+__all__ = ["Array", "as_value", "delete", "finished", "is_deleted", "raw", "wrap"]
 
 
 class ArrayType(type):
@@ -42,6 +43,12 @@ class Array(Typed, metaclass=ArrayType):
         self.aval = aval
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        # Only for what is not there: `_value` of an Array that was deleted.
+        if name == "_value":
+            raise RuntimeError(_deleted(self.aval))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @property
     def itemsize(self) -> int:
@@ -145,6 +152,43 @@ def wrap(value: np.ndarray | np.generic, weak_type: bool = False) -> Array:
 
 
 register_array_type(Array)
+
+
+class DeletedArray(ShapedArray):
+    """The aval of a deleted Array; it equals no other, so that no compiled program takes the Array. `why`: for the error."""
+
+    __slots__ = ("why",)
+
+    why: str
+
+    def __new__(cls, aval: ShapedArray, why: str) -> DeletedArray:
+        """Like `aval`, and not interned."""
+        new = object.__new__(cls)
+        for name in ("shape", "dtype", "weak_type", "ndim", "size", "is_differentiable"):
+            setattr(new, name, getattr(aval, name))
+        new.why = why
+        return new
+
+
+def delete(x: Array, why: str = "it was deleted by its method delete()") -> None:
+    """Take the value away from an Array: reading it raises RuntimeError from now on."""
+    if not is_deleted(x):
+        del x._value
+        x.aval = DeletedArray(x.aval, why)
+
+
+def is_deleted(x: Array) -> bool:
+    """Whether `delete` was called on an Array."""
+    return type(x.aval) is DeletedArray
+
+
+def _deleted(aval: ShapedArray) -> str:
+    shape = f"{aval.dtype.name}[{','.join(map(str, aval.shape))}]"
+    return teach(
+        f"Array has been deleted with shape={shape}.",
+        why=getattr(aval, "why", "it has no value"),
+        do="use the result of that call instead, or a copy made before it",
+    )
 
 
 def raw(x: Any) -> Any:

@@ -14,6 +14,7 @@ from contextlib import ContextDecorator
 from typing import Any
 
 __all__ = [
+    "TRACE_FLAGS",
     "Config",
     "check_tracer_leaks",
     "checking_leaks",
@@ -52,7 +53,7 @@ FLAGS: dict[str, tuple[Any, tuple[Any, ...] | None, str, bool]] = {
     "minijax_strong_zeros": (False, None, "zero cotangents stay zero times inf or nan", True),
     "minijax_traceback": ("short", ("short", "full"), "full: internal frames are shown", False),
 }
-_TRACE_FLAGS = tuple(name for name, flag in FLAGS.items() if flag[3])
+TRACE_FLAGS = tuple(name for name, flag in FLAGS.items() if flag[3])
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 _FALSE = ("0", "false", "f", "no", "n", "off", "")
 
@@ -104,6 +105,7 @@ def _parsed(text: str, default: Any) -> Any:
 
 
 _global = {name: _from_environment(name) for name in FLAGS}
+_states: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # every combination of values that a thread has had, once
 _lock = threading.Lock()  # between a new thread's copy and an update
 # The values of every living thread, for `update`; an entry goes when its thread object does.
 _threads: weakref.WeakKeyDictionary[threading.Thread, dict[str, Any]] = weakref.WeakKeyDictionary()
@@ -123,6 +125,7 @@ class Config(threading.local):
     x64: bool
     _overrides: dict[str, list[Any]]
     _key: tuple[Any, ...] | None
+    _state: tuple[Any, ...] | None  # all values: the same object in all threads that have them; set by `trace_key`
 
     def __init__(self) -> None:
         # Runs once per thread, at its first access: a copy that only this thread reads.
@@ -169,7 +172,9 @@ class Config(threading.local):
         key = self._key
         if key is None:
             attributes = self.__dict__
-            key = attributes["_key"] = tuple(attributes[name] for name in _TRACE_FLAGS)
+            values = tuple([attributes[name] for name in FLAGS])
+            attributes["_state"] = _states.setdefault(values, values)
+            key = attributes["_key"] = tuple([attributes[name] for name in TRACE_FLAGS])
         return key
 
     def override(self, name: str, value: Any) -> Override:
@@ -207,7 +212,7 @@ class Override(ContextDecorator):
 
 def _write(attributes: dict[str, Any], name: str, value: Any) -> None:
     attributes[name] = value
-    attributes["_key"] = None
+    attributes["_key"] = attributes["_state"] = None
     attributes["x64"] = attributes.get("jax_enable_x64", False)
     attributes["debugging"] = attributes.get("jax_debug_nans", False) or attributes.get("jax_debug_infs", False)
 

@@ -6,7 +6,7 @@ values, cost, fold, around.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
@@ -287,15 +287,15 @@ def draw_branches(jitted: Any, *, theme: str = "auto") -> Drawing:
             )
         )
     signatures = [
-        (_signature(programs), [Program(traced.closed, traced.hits) for traced in programs])
+        (_signature(programs), [Program(leaf.closed, leaf.hits) for leaf in programs])
         for programs in jitted.programs.values()
         if programs
     ]
     return Drawing(tree_graph(jitted.__name__, signatures), theme)
 
 
-def _signature(programs: Sequence[Any]) -> str:
-    return ", ".join(aval.str_short() for aval in programs[0].closed.in_avals)
+def _signature(programs: Iterable[Any]) -> str:
+    return ", ".join(aval.str_short() for aval in next(iter(programs)).closed.in_avals)
 
 
 def differentiated(traced: ClosedJaxpr, args: Sequence[Any], argnums: int | Sequence[int]) -> list[bool]:

@@ -179,7 +179,7 @@ class Traced:
     The program may be given as a trace that has ended: then `closed` is written out when somebody looks at it.
     """
 
-    __slots__ = ("aux", "hits", "known", "out_tree", "program", "values")
+    __slots__ = ("aux", "known", "out_tree", "program", "values")
 
     def __init__(
         self, program: ClosedJaxpr | Trace, known: dict[Var, Any], values: Sequence[Any], out_tree: Any, aux: Any
@@ -189,7 +189,6 @@ class Traced:
         self.values = values
         self.out_tree = out_tree
         self.aux = aux
-        self.hits = 0  # how often `jit` has run the program
 
     @property
     def closed(self) -> ClosedJaxpr:

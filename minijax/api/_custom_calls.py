@@ -205,4 +205,4 @@ def shown_types(structure: PyTreeDef, avals: Sequence[ShapedArray]) -> str:
     return repr(tree_unflatten(structure, [_Bare(shown_type(aval)) for aval in avals]))
 
 
-holds_functions(Jitted, ("fun",), lambda jitted: Jitted(jitted.fun, jitted.static_argnums, jitted.static_argnames))
+holds_functions(Jitted, ("fun",), Jitted.remade)

@@ -9,6 +9,7 @@ Names in the generated text are generated; what it refers to is passed in, never
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ class Driver:
         self.scope: dict[str, Any] = {}
         self.names: dict[Var, str] = {}
         self.body: list[str] = []
+        self.guards = 0  # met so far
+        self.lock = threading.Lock()
         self.workspace: Workspace = plan_workspace(steps, closed.jaxpr.outvars)
         self.last = self._last_uses()
         self._write()
@@ -114,14 +117,16 @@ class Driver:
             tree: the result with numbers in place of its leaves.
         """
         opened = [f"    x{i} = x{i}._value" for i in range(len(self.closed.jaxpr.invars))]
-        self.scope["Array"] = Array
-        return self._function(opened, self._displayed(tree))
+        with self.lock:  # constants are named by how many there are
+            self.scope["Array"] = Array
+            return self._function(opened, self._displayed(tree))
 
     def _function(self, opened: list[str], result: str) -> Callable[..., Any]:
         inputs = ", ".join(f"x{i}" for i in range(len(self.closed.jaxpr.invars)))
         text = "\n".join([f"def run({inputs}):", *opened, *self.body, f"    return {result}"])
-        exec(compile(text, "<minijax program>", "exec"), self.scope)
-        return self.scope["run"]  # type: ignore[no-any-return]
+        made: dict[str, Any] = {}
+        exec(compile(text, "<minijax program>", "exec"), self.scope, made)
+        return made["run"]  # type: ignore[no-any-return]
 
     def _displayed(self, tree: Any) -> str:
         """Python text that puts a result together."""
@@ -179,11 +184,12 @@ class Driver:
     def guard(self, eqn: Eqn) -> None:
         """Compare the outcome of a Python decision with the recorded one."""
         kind, value = eqn.params["kind"], eqn.params["value"]
+        self.guards += 1
         if kind == "value":  # a constant taken out of the program: nothing to compare
             return
         ask = {"bool": bool, "int": int}[kind]
         found, expected = f"{self.constant(ask)}({self.read(eqn.invars[0])})", self.constant(value)
-        differs = f"{self.constant(_mismatch)}({kind!r}, {expected}, {self.read(eqn.invars[0])})"
+        differs = f"{self.constant(_mismatch)}({kind!r}, {expected}, {self.read(eqn.invars[0])}, {self.guards - 1})"
         self.body.append(f"    if {found} != {expected}: raise {differs}")
 
     def segment(self, steps: Sequence[Native], kernels: dict[int, Any]) -> None:
@@ -233,8 +239,8 @@ def _again(enter: Callable[..., int], *arrays: Any) -> None:
         raise RuntimeError(f"native program refused its arguments (status {status}): {[type(x) for x in whole]}")
 
 
-def _mismatch(kind: str, expected: Any, value: Any) -> GuardMismatch:
-    return GuardMismatch(kind, expected, outcome_of(kind, np.asarray(value)))
+def _mismatch(kind: str, expected: Any, value: Any, index: int) -> GuardMismatch:
+    return GuardMismatch(kind, expected, outcome_of(kind, np.asarray(value)), index)
 
 
 def _wrapped(atom: Atom) -> Callable[[Any], Array]:

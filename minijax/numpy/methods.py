@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import operators
+from .. import array, operators
+from ..array import Array
 from ..ir import Tracer, concretize, python_value
 from ..primitives import p
 from . import creation, elementwise, grids, indexing, joining, manipulation, products, reductions, searching, ufuncs
@@ -167,12 +168,14 @@ def is_ready(self: Any) -> bool:
 
 
 def is_deleted(self: Any) -> bool:
-    """Always false."""
-    return False
+    """Whether the memory was given away: by `delete`, or to a jitted function that donates the argument."""
+    return type(self) is Array and array.is_deleted(self)
 
 
 def delete(self: Any) -> None:
-    """Nothing: memory is freed when the last reference goes."""
+    """Let go of the memory now: reading the array raises RuntimeError from now on."""
+    if type(self) is Array:
+        array.delete(self)
 
 
 def copy_to_host_async(self: Any) -> None:
