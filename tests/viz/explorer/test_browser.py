@@ -355,16 +355,28 @@ def test_text_has_contrast_in_both_themes(chromium, tmp_path, theme):
             assert it.page.evaluate(CONTRAST) == []
 
 
-@pytest.mark.parametrize("size", [(1400, 900), (1000, 700), (640, 900)])
+@pytest.mark.parametrize("size", [(1400, 900), (1000, 700), (640, 900), (390, 800)])
 def test_nothing_is_cut_off_at_the_sides(chromium, tmp_path, size):
     viewport = {"width": size[0], "height": size[1]}
     with opened(chromium, tmp_path, explore(mlp)(*PROGRAMS["mlp"][1]), "#transpose/4", viewport=viewport) as it:
         assert it.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        for pane in ("#source", "#canvas", "#card", "#slider", "#caption"):
+        for pane in ("#source", "#canvas", "#card", "#slider", "#caption", "#count"):
             box = it.page.locator(pane).bounding_box()
-            assert box["x"] >= 0 and box["x"] + box["width"] <= size[0] and box["height"] > 20, pane
+            assert box["x"] >= 0 and box["x"] + box["width"] <= size[0] and box["height"] > 15, pane
         if size[0] > 720:
             assert it.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_on_a_phone_every_step_is_in_sight_above_the_controls(chromium, tmp_path):
+    viewport = {"width": 390, "height": 800}
+    page = explore(spring)(2.0, 0.3)
+    with opened(chromium, tmp_path, page, viewport=viewport, reduced_motion="reduce") as it:
+        for _ in it.stage("eval")["steps"]:
+            assert ring_is_in_sight(it)
+            assert it.page.evaluate(
+                "document.querySelector('.ring').getBoundingClientRect().bottom <= document.querySelector('footer').getBoundingClientRect().top"
+            )
+            it.page.keyboard.press("ArrowRight")
 
 
 def test_reduced_motion_moves_nothing(chromium, tmp_path):
