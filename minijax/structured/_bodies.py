@@ -17,8 +17,24 @@ from ..interpreters._zeros import instantiate
 from ..interpreters.eval import eval_closed
 from ..interpreters.linearize import linearize_values
 from ..interpreters.straight_line import straight_line
-from ..ir import ClosedJaxpr, Jaxpr, ShapedArray, Tracer, Var, Zero, aval_like, state, trace_function, value_of
+from ..ir import (
+    GUARD,
+    ClosedJaxpr,
+    Effect,
+    Eqn,
+    Jaxpr,
+    ShapedArray,
+    Tracer,
+    Var,
+    Zero,
+    aval_like,
+    state,
+    sub_jaxprs,
+    trace_function,
+    value_of,
+)
 from ..ir.passes.inline_calls import inline_calls
+from ..ir.walk import map_sub_jaxprs
 from ..primitives._ops import p
 
 __all__ = [
@@ -41,6 +57,7 @@ __all__ = [
     "split_list",
     "with_carry_types",
     "with_zeros",
+    "without_side_effects",
 ]
 
 Flags = tuple[bool, ...]
@@ -158,6 +175,23 @@ def with_carry_types(body: ClosedJaxpr, num_consts: int, num_carry: int) -> Clos
 
     names = body.jaxpr.names
     return trace_function(typed, body.in_avals, purpose=names.traced_for, name=names.function)
+
+
+@lru_cache(maxsize=512)
+def without_side_effects(closed: ClosedJaxpr) -> ClosedJaxpr:
+    """A program without the equations that are there for their effect alone (guards stay)."""
+    if not closed.effects:
+        return closed
+    eqns = [
+        map_sub_jaxprs(eqn, without_side_effects)
+        for eqn in closed.jaxpr.eqns
+        if eqn.outvars or not eqn.effects or GUARD in eqn.effects
+    ]
+    return ClosedJaxpr(closed.jaxpr.replace(eqns=[eqn.replace(effects=_effects(eqn)) for eqn in eqns]), closed.consts)
+
+
+def _effects(eqn: Eqn) -> frozenset[Effect]:
+    return eqn.primitive.effects.union(*(body.effects for _, body in sub_jaxprs(eqn)))
 
 
 def reads_only(closed: ClosedJaxpr, flags: Sequence[bool]) -> set[Any]:

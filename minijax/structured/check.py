@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array import raw
 from ..errors import CheckError
 from ..interpreters.batch import materialize
 from ..ir import CHECK, Kind, Primitive, ShapedArray, Source, state
@@ -58,10 +59,10 @@ def _abstract(pred: ShapedArray, *values: ShapedArray, message: Message, debug: 
 
 
 def _evaluate(pred: Any, *values: Any, message: Message, debug: bool) -> list[Any]:
-    holds = np.asarray(pred)
+    holds = np.asarray(raw(pred))
     if not debug and not holds.all():
         first = np.unravel_index(np.argmin(holds), holds.shape)
-        raise CheckError(message.formatted([np.asarray(x)[first] for x in values], describe(state.source)))
+        raise CheckError(message.formatted([raw(x)[first] for x in values], describe(state.source)))
     return []
 
 

@@ -148,7 +148,7 @@ def _run(eqn: Eqn, operands: Sequence[Any], errors: Errors, record: _Record) -> 
     for failure, look in before.items():
         if failure in errors:
             look(eqn, operands, record)
-    out = primitive.bind(*operands, **params)
+    out = primitive.bind(*operands, **_silent(params))
     outs = out if primitive.multiple_results else (out,)
     if Failure.NAN in errors and primitive.kind not in _MOVES:
         _check_nan(primitive.name, outs, record)
@@ -302,6 +302,36 @@ def _without_checks(closed: ClosedJaxpr) -> ClosedJaxpr:
     return retraced(lambda *args: eval_closed(program, *args)[1:], closed.in_avals, "checkify", closed)
 
 
+def _solver(name: str) -> Callable[..., Found]:
+    """A solution, whose solver gives its failures beside it: it is not differentiated, and what it gives beside x neither."""
+
+    def run(operands: Sequence[Any], errors: Errors, *, jaxpr: ClosedJaxpr, **params: Any) -> Found:
+        program, checked = _failures_last(jaxpr, errors)
+        outs = getattr(p, name)(*operands, jaxpr=program, **_silent(params))
+        count = len(jaxpr.out_avals)
+        return _split([*outs[count:], *outs[:count]], checked)
+
+    return run
+
+
+@lru_cache(maxsize=256)
+def _failures_last(closed: ClosedJaxpr, errors: Errors) -> tuple[ClosedJaxpr, Checked]:
+    checked = _checked(closed, errors)
+
+    def run(*args: Any) -> list[Any]:
+        code, _, values, outs = _split(eval_closed(checked.program, *args), checked)
+        return [*outs, code, *values]
+
+    return retraced(run, closed.in_avals, "checkify", closed), checked
+
+
+def _silent(params: dict[str, Any]) -> dict[str, Any]:
+    """Params whose programs check nothing: those of a derivative, for instance, whose checks were made by what it derives from."""
+    return {
+        name: _without_checks(value) if isinstance(value, ClosedJaxpr) else value for name, value in params.items()
+    }
+
+
 def _cond(operands: Sequence[Any], errors: Errors, *, branches: tuple[ClosedJaxpr, ...]) -> Found:
     programs = _agreeing(branches, errors)
     outs = p.cond(*operands, branches=tuple(checked.program for checked in programs))
@@ -448,6 +478,9 @@ _STRUCTURED: dict[str, Callable[..., Found]] = {
     "custom_jvp_call": _call_with_rule("custom_jvp_call"),
     "custom_vjp_call": _call_with_rule("custom_vjp_call"),
     "custom_vmap_call": _call_with_rule("custom_vmap_call"),
+    "linear_call": _call_with_rule("linear_call"),
+    "custom_linear_solve": _solver("custom_linear_solve"),
+    "custom_root": _solver("custom_root"),
     "cond": _cond,
     "scan": _scan,
     "while": _while,

@@ -38,6 +38,7 @@ from ._bodies import (
     with_zeros,
 )
 from ._taylor import cond_jet
+from .conditional_checks import has_checks, under_condition
 from .jit import jit
 
 __all__ = ["cond"]
@@ -254,8 +255,12 @@ def _select(
     last = len(branches) - 1
     index = p.clamp(np.int32(0), materialize(args[0], axes[0], size, 0), np.int32(last))
     columns = []
-    for branch in branches:
-        outs, found = batch_values(branch.jaxpr, branch.consts, args[1:], axes[1:], size, axis_name)
+    for number, branch in enumerate(branches):
+        operands, in_axes = list(args[1:]), list(axes[1:])
+        if has_checks(branch):
+            taken = p.eq(index, p.broadcast_in_dim(np.int32(number), shape=(size,), broadcast_dimensions=()))
+            branch, operands, in_axes = under_condition(branch), [taken, *operands], [0, *in_axes]
+        outs, found = batch_values(branch.jaxpr, branch.consts, operands, in_axes, size, axis_name)
         columns.append([materialize(x, axis, size, 0) for x, axis in zip(outs, found, strict=True)])
     picked = [
         retyped(_pick(index, cases), aval_like(cases[0]).update(weak_type=aval.weak_type))

@@ -42,8 +42,10 @@ from ._bodies import (
     split_list,
     with_carry_types,
     with_zeros,
+    without_side_effects,
 )
 from ._taylor import while_jet
+from .conditional_checks import has_checks, under_condition
 from .deferred import deferred_tangents
 
 __all__ = ["segmented", "while_"]
@@ -184,7 +186,7 @@ def _partial_eval(
 def _program(primals: Sequence[Any], params: dict[str, Any]) -> ClosedJaxpr:
     """The loop alone, as a program of its operands."""
     avals = tuple(aval_like(x) for x in primals)
-    return _one_loop(avals, tuple(sorted(params.items())))
+    return _one_loop(avals, tuple(sorted(_run_again(params).items())))
 
 
 @lru_cache(maxsize=512)
@@ -196,7 +198,13 @@ def _count(primals: Sequence[Any], params: dict[str, Any]) -> int:
     """The number of steps, at operands that have values."""
     values = [known_value(x) for x in primals]
     parts = split_list(values, params["cond_nconsts"], params["body_nconsts"])
-    return run_loop(_run, [params["cond_jaxpr"], params["body_jaxpr"]], *parts)[1]  # type: ignore[no-any-return]
+    again = _run_again(params)
+    return run_loop(_run, [again["cond_jaxpr"], again["body_jaxpr"]], *parts)[1]  # type: ignore[no-any-return]
+
+
+def _run_again(params: dict[str, Any]) -> dict[str, Any]:
+    """The params of a loop that is run once more for its derivative: callbacks and checks are run once."""
+    return {**params, **{name: without_side_effects(params[name]) for name in ("cond_jaxpr", "body_jaxpr")}}
 
 
 @lru_cache(maxsize=512)
@@ -257,7 +265,10 @@ def _batch(
         _, (pred_axis,) = batch_jaxpr(cond_jaxpr, size, (*cond_axes, *in_axes), batch_axis_name)
         if pred_axis is not None:  # the examples stop at different steps: each has its own carry
             mask, in_axes = every, (0,) * len(every)
-        body, out_axes = batch_jaxpr(body_jaxpr, size, (*body_axes, *in_axes), batch_axis_name, mask)
+        stepping, step_axes = body_jaxpr, (*body_axes, *in_axes)
+        if pred_axis is not None and has_checks(body_jaxpr):
+            stepping, step_axes = under_condition(body_jaxpr), (0, *step_axes)
+        body, out_axes = batch_jaxpr(stepping, size, step_axes, batch_axis_name, mask)
         return (body, pred_axis is not None), tuple(axis is not None for axis in out_axes)
 
     (body, own_pred), mask = fixpoint(tuple(axis is not None for axis in carry_axes), step)
@@ -287,7 +298,9 @@ def _masked(
     axis_name: Any,
 ) -> tuple[ClosedJaxpr, ClosedJaxpr]:
     """(whether some example goes on, the step of those that do)."""
-    _, carry_avals = split_list(body.in_avals, body_nconsts)
+    asks = has_checks(body)  # then the first input of the body says which examples go on
+    body_avals = body.in_avals[asks:]
+    _, carry_avals = split_list(body_avals, body_nconsts)
     each, _ = batch_jaxpr(cond, size, (*const_axes, *(0,) * len(carry_avals)), axis_name, (True,))
     num_consts = len(const_axes)
 
@@ -297,14 +310,14 @@ def _masked(
     def step(*args: Any) -> list[Any]:
         cond_consts, body_consts, carry = split_list(args, num_consts, body_nconsts)
         (going,) = eval_closed(each, *cond_consts, *carry)
-        outs = eval_closed(body, *body_consts, *carry)
+        outs = eval_closed(body, *([going] if asks else []), *body_consts, *carry)
         return [
             retyped(_where(going, retyped(new, aval), old), aval)
             for new, old, aval in zip(outs, carry, carry_avals, strict=True)
         ]
 
     holds = retraced(some, each.in_avals, "vmap", cond)
-    masked = retraced(step, (*each.in_avals[:num_consts], *body.in_avals), "vmap", body)
+    masked = retraced(step, (*each.in_avals[:num_consts], *body_avals), "vmap", body)
     return holds, masked
 
 

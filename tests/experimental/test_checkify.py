@@ -220,3 +220,65 @@ def test_the_program_is_well_formed():
     closed = mj.make_jaxpr(root)(1.0)
     assert "check[debug=False message=" in str(closed)
     mj.ir.check_jaxpr(closed)
+
+
+def with_nested_checks(x):
+    """Checks in a loop in a jitted function in a branch."""
+
+    def step(c, _):
+        checkify.check(c < 9.0, "c is {}", c)
+        return c * 2.0, None
+
+    return lax.cond(x > 0, mj.jit(lambda x: lax.scan(step, x, None, length=3)[0]), lambda x: x, x)
+
+
+@pytest.mark.parametrize(
+    ("xs", "message"),
+    [([-10.0, 1.0], None), ([1.0, 3.0], "c is 12.0 (`check` failed)"), ([10.0, -99.0], "c is 10.0 (`check` failed)")],
+)
+def test_mapped_branches_check_the_examples_that_take_them(xs, message):
+    for f in (with_nested_checks, mj.jit(with_nested_checks), mj.grad(with_nested_checks)):
+        assert failure(mj.vmap(f), mnp.array(xs)) == message
+        assert failure(mj.jit(mj.vmap(f)), mnp.array(xs)) == message
+
+
+@pytest.mark.parametrize(("limits", "message"), [([1, 3], None), ([2, 5], "step 4 (`check` failed)")])
+def test_mapped_loops_check_the_examples_that_go_on(limits, message):
+    def count(n):
+        def step(i):
+            checkify.check((i < n) & (i < 4), "step {}", i)
+            return i + 1
+
+        return lax.while_loop(lambda i: i < n, step, 0)
+
+    assert failure(mj.vmap(count), mnp.array(limits)) == message
+    inside = lambda n: lax.cond(n > 0, count, lambda n: n, n)
+    assert failure(mj.vmap(inside), mnp.array([*limits, -1])) == message
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, mj.jit, mj.grad, lambda f: mj.jit(mj.grad(f)), mj.vmap])
+def test_solvers_check_themselves(wrap):
+    def halved(f, b):
+        checkify.check(b < 5.0, "b is {}", b)
+        return b / 2.0
+
+    system = lambda b: lax.custom_linear_solve(lambda x: 2.0 * x, b, halved, halved)
+    root = lambda b: lax.custom_root(lambda x: 2.0 * x - b, b, halved, lambda g, y: y / g(1.0))
+    for f in (system, root):
+        for value, message in ((3.0, None), (7.0, "b is 7.0 (`check` failed)")):
+            given = mnp.array([1.0, value]) if wrap is mj.vmap else value
+            assert failure(wrap(f), given) == message
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda f: f, mj.grad, mj.jit, lambda f: mj.jit(mj.grad(f)), lambda f: mj.grad(mj.grad(f))]
+)
+def test_loops_that_are_run_again_for_their_derivative_fail_once(wrap):
+    def doubled(x):
+        def step(v):
+            checkify.check(v < 3.0, "v is {}", v)
+            return v * x
+
+        return lax.while_loop(lambda v: v < 10.0, step, x)
+
+    assert failure(wrap(doubled), 2.0) == "v is 4.0 (`check` failed)"

@@ -234,3 +234,26 @@ def test_linear_transpose_of_a_loop_with_a_counter():
 
     (ct,) = mj.linear_transpose(f, mnp.float32(1))(mnp.float32(1))
     assert float(ct) == 24.0
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda f: f,
+        mj.grad,
+        mj.jacfwd,
+        mj.hessian,
+        lambda f: mj.jit(mj.grad(f)),
+        lambda f: mj.grad(mj.jit(f)),
+        lambda f: mj.jit(mj.grad(mj.grad(f))),
+    ],
+)
+def test_callbacks_of_a_loop_of_unknown_length_run_once_in_each_step(wrap):
+    seen = []
+
+    def step(v, x):
+        lax.cond(v < 100.0, lambda v: mj.debug.callback(lambda v: seen.append(float(v)), v), lambda v: None, v)
+        return v * x
+
+    wrap(lambda x: lax.while_loop(lambda v: v < 10.0, lambda v: step(v, x), x))(2.0)
+    assert seen == [2.0, 4.0, 8.0]
