@@ -220,13 +220,20 @@ class Jaxpr:
 
 
 class ClosedJaxpr:
-    """A Jaxpr and the values of its constvars: a program that can run."""
+    """A Jaxpr and the values of its constvars: a program that can run.
 
-    __slots__ = ("__weakref__", "consts", "jaxpr")
+    Args:
+        jaxpr, consts: the two.
+        recurs: whether tracing the same again gives this very object (`Trace.body`), so that an equation that holds it can
+            be recognised too.
+    """
 
-    def __init__(self, jaxpr: Jaxpr, consts: Sequence[Any]) -> None:
+    __slots__ = ("__weakref__", "consts", "jaxpr", "recurs")
+
+    def __init__(self, jaxpr: Jaxpr, consts: Sequence[Any], recurs: bool = False) -> None:
         self.jaxpr = jaxpr
         self.consts = tuple(consts)
+        self.recurs = recurs
 
     @property
     def in_avals(self) -> tuple[ShapedArray, ...]:

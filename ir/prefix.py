@@ -12,8 +12,8 @@ of which begins at the root again, so that its iterations share their prefixes a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .avals import ShapedArray
 from .jaxpr import Atom, Eqn, Jaxpr, Literal, Var
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Operand", "Piece", "Prefix", "shared_root"]
 
 Operand = int | Literal
+T = TypeVar("T")
+_MEMO_LIMIT = 64
 
 
 class Prefix(dict[Any, "Prefix"]):
@@ -132,6 +134,18 @@ class Prefix(dict[Any, "Prefix"]):
             here = here.before
         found.reverse()
         return found
+
+    def remembered(self, key: Any, make: Callable[[], T]) -> T:
+        """What `memo` has for `key`; made now if it has nothing. Raises TypeError for a key without a hash."""
+        memo = self.memo
+        if memo is None:
+            memo = self.memo = {}
+        found = memo.get(key)
+        if found is None:
+            if len(memo) >= _MEMO_LIMIT:  # the same program from ever new code
+                memo.clear()
+            found = memo.setdefault(key, make())
+        return found  # type: ignore[no-any-return]
 
     def jaxpr(self, outputs: Sequence[Operand]) -> Jaxpr:
         """The program on its own: inputs in order, `outputs` as results, no sources."""

@@ -19,6 +19,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterator
 from types import CodeType, FrameType
+from typing import Any
 
 import optree
 
@@ -185,8 +186,10 @@ class Places:
 
     def enter(self, frame: FrameType | None) -> int | None:
         """The instruction offset of the innermost user frame from `frame` outwards; notes a change of frame."""
-        known = _internal
+        known, stop, beyond = _internal, self._stop, False
         while frame is not None:
+            if frame is stop:
+                beyond = True
             code = frame.f_code
             internal = known.get(code.co_filename)
             if internal is None:
@@ -194,7 +197,8 @@ class Places:
             if not internal:
                 if frame is not self.frame:
                     self.frame = frame
-                    self._calls.append((len(self.offsets), code, self._call_path(frame)))
+                    # beyond the start: our own equation, like the step of a counter; callers are no part of the trace
+                    self._calls.append((len(self.offsets), code, None if beyond else self._call_path(frame)))
                 return frame.f_lasti
             frame = frame.f_back
         return None
@@ -235,6 +239,11 @@ class Places:
             else:
                 yield offset  # type: ignore[misc]
 
+    def fingerprint(self) -> tuple[Any, ...]:
+        """What two traces have in common whose equations came from the same places (as long as these exist)."""
+        offsets = [x if type(x) is int else _identity(x) for x in self.offsets]
+        return tuple(offsets), tuple([(first, id(code), _identity(path)) for first, code, path in self._calls])
+
     def close(self) -> None:
         """Let go of the remembered frames (they keep their locals alive)."""
         self.frame = self._caller = self._stop = None
@@ -250,6 +259,13 @@ class Places:
             self._caller, self._offset = caller, caller.f_lasti
             self._parent = _path(caller, self._stop)
         return self._parent
+
+
+def _identity(source: int | Source | None) -> Any:
+    """A place and its callers as a value."""
+    if type(source) is not Source:
+        return source
+    return tuple([(id(place.code), place.lasti, place.origin) for place in source.path()])
 
 
 _LONGEST_PATH = 32

@@ -137,6 +137,7 @@ class Trace:
     Args:
         level: nesting depth; higher records first.
         staging: whether operations on constants are recorded too (jit, make_jaxpr, loop bodies).
+        recurs: whether the same may be traced again, and is to be recognised.
         purpose: why this trace exists, for messages: "grad", "jit", "vmap", "body of scan".
         function: name of the traced function.
     """
@@ -168,6 +169,7 @@ class Trace:
         self,
         level: int,
         staging: bool,
+        recurs: bool,
         purpose: str,
         function: str,
         outer: Trace | None,
@@ -182,8 +184,7 @@ class Trace:
         self.alive = True
         self.names: Names = ()
         self.places = Places(stop)
-        # what a staging trace records is compiled and kept: it will hardly be traced again
-        self.segment = Segment(self, Prefix() if staging else shared_root(), 0)
+        self.segment = Segment(self, shared_root() if recurs else Prefix(), 0)
         self._ended: list[Piece] = []
         self.outputs: list[Operand] = []  # numbers in the last piece
         self.inputs: list[Var] = []  # arguments and constants in the order they came
@@ -312,6 +313,46 @@ class Trace:
         names = DebugNames(self.function, self.purpose, self.names)
         return ClosedJaxpr(Jaxpr(self.constvars, self.invars, listing.eqns, outvars, names), self.consts)
 
+    def body(self, *likeness: Any) -> tuple[ClosedJaxpr, list[Any]]:
+        """The program of a trace that has ended as the body of an equation: without constants, which are leading inputs.
+
+        A program that was recorded before, by the same lines of code, is the same object again: what was worked out for it
+        (its derivatives, how to run it) is there. So a loop in a function that is called again and again costs its trace.
+
+        Args:
+            *likeness: what must be equal beside what is recorded: all that the names of the inputs depend on, flags.
+
+        Returns:
+            The body and the values of its constants.
+        """
+        last = self._ended[-1].prefix
+        if self._listing is not None or not last.shared:  # somebody asked for a value: there may be guards
+            return self._opened(), self.consts
+        pieces = tuple([(piece.prefix, *piece.origins) for piece in self._ended])
+        key = (
+            pieces,
+            tuple(self.outputs),
+            len(self.invars),
+            self.places.fingerprint(),
+            self.function,
+            self.purpose,
+            likeness,
+        )
+        try:
+            return last.remembered(key, self._recurring), self.consts
+        except TypeError:  # a structure with data that cannot be hashed
+            return self._opened(), self.consts
+
+    def _opened(self, recurs: bool = False) -> ClosedJaxpr:
+        jaxpr = self.closed_jaxpr().jaxpr
+        opened = Jaxpr((), (*jaxpr.constvars, *jaxpr.invars), jaxpr.eqns, jaxpr.outvars, jaxpr.names, jaxpr.effects)
+        return ClosedJaxpr(opened, (), recurs)
+
+    def _recurring(self) -> ClosedJaxpr:
+        body = self._opened(recurs=True)
+        body.jaxpr.names.arg_names  # noqa: B018  now: who gives them holds the function, and what it closes over
+        return body
+
     def close(self) -> None:
         """End the trace: tracers that outlive it raise when used."""
         if self.alive:
@@ -326,8 +367,8 @@ def _key(primitive: Primitive, operands: tuple[Operand, ...], params: dict[str, 
     """What an operation is found by among those that follow a prefix; None: it cannot be found again."""
     if not params:
         return (primitive, *operands)
-    if primitive.takes_arrays:  # bodies are traced anew each time, and would keep their constants alive
-        return None
+    if primitive.takes_arrays and not all(map(_recurs, params.values())):
+        return None  # would not be found again, and would keep what its bodies and rules hold alive
     key = (primitive, operands, tuple([(name, type(value), value) for name, value in params.items()]))
     try:
         hash(key)
@@ -336,20 +377,35 @@ def _key(primitive: Primitive, operands: tuple[Operand, ...], params: dict[str, 
     return key
 
 
+def _recurs(param: Any) -> bool:
+    """Whether a param of an equation with bodies is the same when it is recorded again."""
+    if type(param) is tuple:
+        return all(map(_recurs, param))
+    return param.recurs if type(param) is ClosedJaxpr else not callable(param)
+
+
 def _is_scalar(x: Any) -> bool:
     return type(x) is array_type() and x.aval.shape == ()
 
 
 class new_trace:
-    """A trace one level inside the current one; closed on exit, also when the traced function raises."""
+    """A trace one level inside the current one; closed on exit, also when the traced function raises.
+
+    Args:
+        purpose, function, staging: see `Trace`.
+        recurs: see `Trace`; what a staging trace records is compiled and kept, and by default hardly traced again.
+    """
 
     __slots__ = ("outer", "trace")
 
-    def __init__(self, purpose: str, function: str = "", *, staging: bool = False) -> None:
+    def __init__(
+        self, purpose: str, function: str = "", *, staging: bool = False, recurs: bool | None = None
+    ) -> None:
         here = vars(state)  # of this thread; a dictionary is quicker than its attributes
         self.outer = here["_staging"], here["_level"], here["open"], here["source"]
         # call paths of its equations end at the frame that opens it
-        self.trace = Trace(here["_level"] + 1, staging, purpose, function, here["_staging"], sys._getframe(1))
+        recurs = not staging if recurs is None else recurs
+        self.trace = Trace(here["_level"] + 1, staging, recurs, purpose, function, here["_staging"], sys._getframe(1))
 
     def __enter__(self) -> Trace:
         trace, here = self.trace, vars(state)

@@ -206,6 +206,7 @@ def trace_flat(
     names: Sequence[str] | Callable[[], Sequence[str]] = (),
     avals: Sequence[ShapedArray] | None = None,
     staging: bool = False,
+    recurs: bool | None = None,
     axis: tuple[Any, int] | None = None,
     check: Callable[[Any, Sequence[Any]], None] | None = None,
 ) -> Traced:
@@ -218,13 +219,14 @@ def trace_flat(
         names: of the inputs.
         avals: of the inputs (default: those of `values`).
         staging: record operations on constants too.
+        recurs: see `new_trace`.
         axis: (name, size) of the axis that a vmap maps over.
         check: called with (out_tree, outputs) before the trace ends; raises in the user's terms.
 
     Returns:
         The traced call; traced leaves of the auxiliary output come after the results.
     """
-    with new_trace(purpose, function_name(flat.function), staging=staging) as trace:
+    with new_trace(purpose, function_name(flat.function), staging=staging, recurs=recurs) as trace:
         trace.names = names
         if avals is None:
             avals = [aval_like(x) for x in values]

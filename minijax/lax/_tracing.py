@@ -7,14 +7,15 @@ are the outer values that it captures, these values, and the structure of its re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..api._calls import FlatFunction, function_name, parameter_names, trace_flat
 from ..array import Array
+from ..config import config
 from ..errors import teach
 from ..ir import ClosedJaxpr, Literal, ShapedArray, Var
 from ..ir.evaluation import describe, here
-from ..structured._bodies import hoist_constants
 from ..tree import PyTreeDef, keystr, leaf_names, tree_flatten_with_path, tree_unflatten
 
 __all__ = [
@@ -57,21 +58,32 @@ def trace_body(
         trees = [tree_unflatten(structure, [0] * structure.num_leaves) for structure in structures]
         return leaf_names(trees, {}, parameter_names(function, len(trees)))
 
-    traced = trace_flat(flat, [None] * len(avals), avals=avals, purpose=purpose, names=names, staging=True)
-    closed, captured = hoist_constants(traced.closed)
+    unknown = [None] * len(avals)
+    traced = trace_flat(flat, unknown, avals=avals, purpose=purpose, names=names, staging=True, recurs=True)
+    named_by = getattr(function, "__code__", None) if known_names is None else tuple(known_names)
+    closed, captured = traced.program.body(named_by, tuple(structures), config.trace_key())
     return Body(closed, captured, traced.out_tree)
 
 
 def over_all_captured(bodies: Sequence[Body]) -> tuple[list[Any], list[ClosedJaxpr]]:
     """(what the bodies capture together, their programs with all of that as leading inputs)."""
     captured = {id(x): x for body in bodies for x in body.captured}
+    avals = tuple([x.aval for x in captured.values()])
     programs = []
     for body in bodies:
-        jaxpr, count = body.closed.jaxpr, len(body.captured)
-        own = dict(zip(map(id, body.captured), jaxpr.invars, strict=False))
-        leading = [own[key] if key in own else Var(x.aval) for key, x in captured.items()]
-        programs.append(ClosedJaxpr(jaxpr.replace(invars=[*leading, *jaxpr.invars[count:]]), body.closed.consts))
+        own = {id(x): i for i, x in enumerate(body.captured)}
+        programs.append(_with_leading(body.closed, len(own), tuple(map(own.get, captured)), avals))
     return list(captured.values()), programs
+
+
+@lru_cache(maxsize=1024)
+def _with_leading(
+    closed: ClosedJaxpr, count: int, places: tuple[int | None, ...], avals: tuple[ShapedArray, ...]
+) -> ClosedJaxpr:
+    """A body with other leading inputs instead of its first `count`: of each, which of these it was, if any."""
+    jaxpr = closed.jaxpr
+    leading = [Var(aval) if i is None else jaxpr.invars[i] for i, aval in zip(places, avals, strict=True)]
+    return ClosedJaxpr(jaxpr.replace(invars=[*leading, *jaxpr.invars[count:]]), closed.consts, closed.recurs)
 
 
 def literals(values: Sequence[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ under vmap and in loops too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -299,17 +300,19 @@ def _check_results(bodies: Sequence[Body], functions: Sequence[Callable[..., Any
 
 def _typed_alike(branches: Sequence[ClosedJaxpr]) -> tuple[ClosedJaxpr, ...]:
     """Branches whose results are weakly typed only where they are in all of them."""
-    weak = [all(a.weak_type for a in avals) for avals in zip(*(b.out_avals for b in branches), strict=True)]
+    weak = tuple([all(a.weak_type for a in avals) for avals in zip(*(b.out_avals for b in branches), strict=True)])
+    return tuple([_typed(branch, weak) for branch in branches])
 
-    def typed(branch: ClosedJaxpr) -> ClosedJaxpr:
-        if [a.weak_type for a in branch.out_avals] == weak:
-            return branch
-        wanted = [a.update(weak_type=flag) for a, flag in zip(branch.out_avals, weak, strict=True)]
 
-        def converted(*args: Any) -> list[Any]:
-            return [retyped(x, aval) for x, aval in zip(eval_closed(branch, *args), wanted, strict=True)]
+@lru_cache(maxsize=1024)
+def _typed(branch: ClosedJaxpr, weak: tuple[bool, ...]) -> ClosedJaxpr:
+    if tuple([a.weak_type for a in branch.out_avals]) == weak:
+        return branch
+    wanted = [a.update(weak_type=flag) for a, flag in zip(branch.out_avals, weak, strict=True)]
 
-        names = branch.jaxpr.names
-        return trace_function(converted, branch.in_avals, purpose=names.traced_for, name=names.function)
+    def converted(*args: Any) -> list[Any]:
+        return [retyped(x, aval) for x, aval in zip(eval_closed(branch, *args), wanted, strict=True)]
 
-    return tuple(map(typed, branches))
+    names = branch.jaxpr.names
+    program = trace_function(converted, branch.in_avals, purpose=names.traced_for, name=names.function)
+    return ClosedJaxpr(program.jaxpr, program.consts, branch.recurs)

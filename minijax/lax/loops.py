@@ -81,15 +81,18 @@ def scan(
 
 
 class _Loop:
-    """A loop whose body is a user function: its name and the name of its carried argument, for messages."""
+    """A loop whose body is a user function: its name and the position of its carried argument, for messages."""
 
     def __init__(self, what: str, user: Callable[..., Any], position: int) -> None:
         self.what = what
         self.user = user
-        self.carried = parameter_names(user, position + 1)[position]
-        self.leaf_names: list[str] | None = (
-            None  # of what the body gets, where it is not called as the user's function is
-        )
+        self.position = position
+        self.leaf_names: list[str] | None = None  # of what the body gets, where it is not called as the user's is
+
+    @property
+    def carried(self) -> str:
+        """The name of the carried argument."""
+        return parameter_names(self.user, self.position + 1)[self.position]
 
     def scan(
         self,

@@ -42,7 +42,6 @@ __all__ = [
     "check_operands",
     "chosen",
     "fixpoint",
-    "hoist_constants",
     "hoist_tracers",
     "is_concrete",
     "linearize_inside",
@@ -85,13 +84,6 @@ def hoist_tracers(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
         jaxpr.effects,
     )
     return ClosedJaxpr(opened, [x for _, x in arrays]), [x for _, x in tracers]
-
-
-def hoist_constants(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
-    """A body without constants, these being leading inputs, and their values: bodies of loops and branches are pure text."""
-    jaxpr = closed.jaxpr
-    opened = Jaxpr((), (*jaxpr.constvars, *jaxpr.invars), jaxpr.eqns, jaxpr.outvars, jaxpr.names, jaxpr.effects)
-    return ClosedJaxpr(opened, ()), list(closed.consts)
 
 
 def present(values: Sequence[Any]) -> list[Any]:
@@ -174,7 +166,8 @@ def with_carry_types(body: ClosedJaxpr, num_consts: int, num_carry: int) -> Clos
         return [*(retyped(x, aval) for x, aval in zip(outs, wanted, strict=False)), *outs[num_carry:]]
 
     names = body.jaxpr.names
-    return trace_function(typed, body.in_avals, purpose=names.traced_for, name=names.function)
+    program = trace_function(typed, body.in_avals, purpose=names.traced_for, name=names.function)
+    return ClosedJaxpr(program.jaxpr, program.consts, body.recurs)
 
 
 @lru_cache(maxsize=512)

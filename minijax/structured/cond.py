@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..config import config
 from ..interpreters.batch import batch_jaxpr, batch_values, materialize
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
@@ -191,7 +192,8 @@ def _partial_eval(
 
 
 @lru_cache(maxsize=1024)
-def _transposed(branches: Branches, linear: Flags, nonzero: Flags) -> tuple[Branches, Flags]:
+def _transposed(branches: Branches, linear: Flags, nonzero: Flags, strong_zeros: bool) -> tuple[Branches, Flags]:
+    """The last argument is the flag as it is set: what `transpose_jaxpr` gives depends on it."""
     pairs = [transpose_jaxpr(branch, linear, nonzero) for branch in branches]
     united = _united([flags for _, flags in pairs])
     avals = [a.tangent() for a in chosen(chosen(branches[0].in_avals, linear), united)]
@@ -210,7 +212,7 @@ def _transposed(branches: Branches, linear: Flags, nonzero: Flags) -> tuple[Bran
 def _transpose(ct: Sequence[Any], index: Any, *args: Any, branches: Branches) -> list[Any]:
     linear = tuple(type(x) is Linear for x in args)
     flags = nonzero_flags(ct)
-    pulled, united = _transposed(branches, linear, flags)
+    pulled, united = _transposed(branches, linear, flags, config.minijax_strong_zeros)
     known = [x for x in args if type(x) is not Linear]
     outs = cond.bind(index, *known, *chosen(ct, flags), branches=pulled)
     found = merged(united, outs, [None] * len(united))

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from ..config import config
 from ..errors import teach
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
@@ -42,12 +43,16 @@ from ._bodies import (
 __all__ = ["custom_linear_solve", "transposed_program"]
 
 
-@lru_cache(maxsize=512)
 def transposed_program(closed: ClosedJaxpr, num_consts: int) -> ClosedJaxpr:
     """The program (constants, cotangents) -> cotangents of a program that is linear in all but its constants.
 
     Results beyond as many as there are linear inputs (what a solver gives beside the solution) are left out.
     """
+    return _transposed(closed, num_consts, config.minijax_strong_zeros)
+
+
+@lru_cache(maxsize=512)
+def _transposed(closed: ClosedJaxpr, num_consts: int, strong_zeros: bool) -> ClosedJaxpr:
     avals = closed.in_avals[num_consts:]
     jaxpr = closed.jaxpr
     alone = dce(ClosedJaxpr(jaxpr.replace(outvars=jaxpr.outvars[: len(avals)]), closed.consts))

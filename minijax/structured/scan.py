@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..array import Array, raw
+from ..config import config
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
 from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like
@@ -191,14 +192,15 @@ def _partial_eval(
 def _transpose(
     ct: Sequence[Any], *args: Any, jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, **loop: Any
 ) -> list[Any]:
-    is_linear = [type(x) is Linear for x in args]
+    is_linear = tuple([type(x) is Linear for x in args])
     carry_linear = carries_that_become_linear(jaxpr, num_consts, num_carry, is_linear)
     if not all(carry_linear):
         return _transpose_rest(ct, args, is_linear, carry_linear, jaxpr, num_consts, _Loop(**loop))
     consts, _, xs = split_list(args, num_consts, num_carry)
     linear_consts, linear_carry, linear_xs = (tuple(p) for p in split_list(is_linear, num_consts, num_carry))
     carry_cts, y_cts = split_list(ct, num_carry)
-    back = transposed_body(jaxpr, linear_consts, linear_xs, nonzero_flags(carry_cts), nonzero_flags(y_cts))
+    flags = nonzero_flags(carry_cts), nonzero_flags(y_cts)
+    back = transposed_body(jaxpr, linear_consts, linear_xs, *flags, config.minijax_strong_zeros)
     const_avals = chosen(chosen([x.aval for x in consts], linear_consts), back.const_flags)
     out_avals = jaxpr.out_avals
     outs = (

@@ -175,8 +175,14 @@ class TransposedBody(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def transposed_body(
-    jaxpr: ClosedJaxpr, linear_consts: Flags, linear_xs: Flags, carry_flags: Flags, y_flags: Flags
+    jaxpr: ClosedJaxpr,
+    linear_consts: Flags,
+    linear_xs: Flags,
+    carry_flags: Flags,
+    y_flags: Flags,
+    strong_zeros: bool,
 ) -> TransposedBody:
+    """The last argument is the flag as it is set: what `transpose_jaxpr` gives depends on it."""
     num_carry = len(carry_flags)
     linear = (*linear_consts, *(True,) * num_carry, *linear_xs)
     num_linear_consts = sum(linear_consts)
@@ -213,9 +219,8 @@ def transposed_body(
     return TransposedBody(program, carry_flags, const_flags, x_flags)
 
 
-def carries_that_become_linear(
-    jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, is_linear: Sequence[bool]
-) -> Flags:
+@lru_cache(maxsize=1024)
+def carries_that_become_linear(jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, is_linear: Flags) -> Flags:
     """Which carries depend on a linear operand (a known zero may become a tangent in the loop)."""
     consts, carry, xs = split_list(is_linear, num_consts, num_carry)
 

@@ -10,6 +10,7 @@ import pytest
 
 import minijax as mj
 import minijax.numpy as mnp
+from minijax import lax
 from minijax.interpreters.eval import eval_jaxpr
 from minijax.ir import Literal, aval_like, lookup, new_trace, prefix as prefixes
 from minijax.ir.jaxpr import interned
@@ -166,6 +167,15 @@ def test_bodies_and_what_follows_them_are_not_kept(trie):
     assert not last.shared
     assert not last.plain
     assert trie.size == 1  # the input
+
+
+def test_equations_are_recognised_with_bodies_that_are(trie):
+    def f(x):
+        return mnp.sin(lax.fori_loop(0, 3, lambda i, v: v * 1.5, x))
+
+    first, second = ends(f, np.ones(19)), ends(f, np.ones(19))
+    assert same(first, second)
+    assert first[0][0].shared and not first[0][0].plain
 
 
 def test_staging_traces_keep_nothing(trie):
