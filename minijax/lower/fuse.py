@@ -22,6 +22,7 @@ from collections.abc import Sequence
 
 from ..ir import Atom, ClosedJaxpr, Eqn, Var
 from .facts import SMALL_DOT, Facts, products
+from .gemm import accumulated
 from .nests import Apply, Load, Root, Stage, Store, collapsed, parts
 from .roots import Placed, Roots
 from .steps import Call, Fused, LowerLoop, Native, Step, assembled, forwarded
@@ -54,7 +55,7 @@ def plan(closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool = False) -> li
         facts.stored |= found
         for position in builder.calls:
             facts.call_instead(position)
-    return builder.steps()
+    return accumulated(builder.steps(), closed.jaxpr.outvars)
 
 
 class _Unit:

@@ -11,17 +11,19 @@ others, and batch axes, are loops around the microkernel. A matrix times a vecto
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir import Var
+from ..ir import Atom, Var
 from .emit_llvm import Emitted
 from .microkernels import symbol
-from .nests import Affine, Apply, Buffer, Kernel, Load, Reduce, Stage
+from .nests import Affine, Apply, Buffer, Kernel, Load, Reduce, Stage, Store
+from .steps import Call, Fused
 
-__all__ = ["Contraction", "Product", "emit_product", "product_of"]
+__all__ = ["Contraction", "Product", "accumulated", "emit_product", "product_of"]
 
 FEWEST = 512  # products of numbers from which a call of the microkernel pays
 _FORMATS = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
@@ -54,6 +56,7 @@ class Product(NamedTuple):
         outer: (extent, step in out, in left, in right) of each loop, steps in bytes.
         sizes: m, n, k.
         strides: of out along m, left along m and k, right along k and n, in bytes.
+        onto: a variable that lies like out and is added; None without one. It has no loops in `outer`.
     """
 
     short: str
@@ -64,11 +67,13 @@ class Product(NamedTuple):
     outer: tuple[tuple[int, int, int, int], ...]
     sizes: tuple[int, int, int]
     strides: tuple[int, int, int, int, int]
+    onto: Var | None = None
 
     @property
     def variables(self) -> tuple[Var, ...]:
         """What it reads and writes."""
-        return tuple(dict.fromkeys((self.out, self.left, self.right)))
+        read = (self.left, self.right) if self.onto is None else (self.left, self.right, self.onto)
+        return tuple(dict.fromkeys((self.out, *read)))
 
     @property
     def written(self) -> tuple[bool, ...]:
@@ -98,8 +103,15 @@ class Product(NamedTuple):
         out = load(self.out, 0, (*c, cm, 0, size))
         value = Apply("mul", (left, right), dtype)
         root = Reduce("add", out.buffer, out.index, (len(self.outer) + 1,), value)
+        stages = [Stage((*extents, m, k, n), (root,))]
+        if self.onto is not None:
+            index = Affine(0, (1,))
+            sum_ = Apply(
+                "add", (Load(variables.index(self.onto), index, dtype), Load(out.buffer, index, dtype)), dtype
+            )
+            stages.append(Stage((m * n,), (Store(out.buffer, index, sum_),)))
         buffers = tuple([Buffer(dtype, written) for written in self.written])
-        return Kernel((), (Stage((*extents, m, k, n), (root,)),), buffers)
+        return Kernel((), tuple(stages), buffers)
 
 
 class _Axis(NamedTuple):
@@ -160,6 +172,45 @@ def _merged(axes: Sequence[_Axis]) -> list[_Axis]:
     return found
 
 
+def accumulated(steps: Sequence[Any], results: Sequence[Atom]) -> list[Any]:
+    """The steps, where a nest that only adds an array to a product is part of the product."""
+    readers = Counter(var for step in steps for var in _variables(step))
+    readers.update(x for x in results if type(x) is Var)
+    made = {step.out: step for step in steps if type(step) is Product and not step.outer and readers[step.out] == 2}
+    found: list[Any] = []
+    for step in steps:
+        pair = _added(step) if type(step) is Fused else None
+        for product, other in (pair, pair[::-1]) if pair else ():
+            if product in made:
+                (out,) = [var for var, written in zip(step.variables, step.written, strict=True) if written]
+                step = made.pop(product)._replace(out=out, onto=other)
+                found = [earlier for earlier in found if type(earlier) is not Product or earlier.out is not product]
+                break
+        found.append(step)
+    return found
+
+
+def _variables(step: Any) -> Sequence[Var]:
+    if type(step) is Call:
+        return [x for x in (*step.eqn.invars, *step.outs) if type(x) is Var]
+    return step.variables  # type: ignore[no-any-return]
+
+
+def _added(step: Fused) -> tuple[Var, Var] | None:
+    """The two arrays whose sum a nest writes, if that is all it does."""
+    stages = step.kernel.stages
+    if step.kernel.rows or len(stages) != 1 or len(stages[0].roots) != 1:
+        return None
+    (root,) = stages[0].roots
+    straight = Affine(0, (1,))
+    if type(root) is not Store or type(root.value) is not Apply or root.value.op != "add" or root.index != straight:
+        return None
+    x, y = root.value.args
+    if type(x) is not Load or type(y) is not Load or x == y or (x.index, y.index) != (straight, straight):
+        return None
+    return step.variables[x.buffer], step.variables[y.buffer]
+
+
 def emit_product(step: Product) -> Emitted:
     """The LLVM IR of a product; all numbers are run-time parameters."""
     lines: list[str] = []
@@ -180,6 +231,7 @@ def emit_product(step: Product) -> Emitted:
         before = f"body{depth}"
     first = 2 + 4 * len(step.outer)
     arguments = [*(f"ptr {pointers[name]}" for name in "cab"), *(f"i64 %p{first + k}" for k in range(8))]
+    arguments.append("ptr null" if step.onto is None else f"ptr {buffer[step.onto]}")
     lines.append(f"  call void @{symbol(step.short)}({', '.join(arguments)})")
     for depth in reversed(range(len(step.outer))):
         extent, *steps = (f"%p{2 + 4 * depth + k}" for k in range(4))
@@ -193,5 +245,5 @@ def emit_product(step: Product) -> Emitted:
     parameters = ", ".join([*(f"ptr %b{k}" for k in range(count)), *(f"i64 %p{k}" for k in range(len(numbers)))])
     head = f"define internal void @NAME.body({parameters}) alwaysinline nounwind {{"
     text = "\n".join([head, "entry:", *lines, "  ret void", "}"]) + "\n"
-    declared = f"declare void @{symbol(step.short)}({', '.join(['ptr'] * 3 + ['i64'] * 8)}) nounwind"
+    declared = f"declare void @{symbol(step.short)}({', '.join(['ptr'] * 3 + ['i64'] * 8 + ['ptr'])}) nounwind"
     return Emitted(text, count, {symbol(step.short): declared}, (), tuple(numbers))

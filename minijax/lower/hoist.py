@@ -172,7 +172,7 @@ class _Scan:
                 break
             (term,) = chain[-1].invars
         product = chain[-1]
-        if product.primitive.name != "dot_general" or not _is_plain(product):
+        if product.primitive.name != "dot_general" or not _is_plain(product) or _is_busy(product):
             return
         stacks = self.stacks(product)
         if stacks is None:

@@ -2,9 +2,9 @@
 
 In: a format ("f32" or "f64") and the processor. Out: the text of a module with one entry, and its symbol made known to LLVM:
 
-    minijax_gemm_f32(c, a, b, m, n, k, cm, am, ak, bk, bn)        c[i, j] = sum over l of a[i, l] b[l, j]
+    minijax_gemm_f32(c, a, b, m, n, k, cm, am, ak, bk, bn, d)     c[i, j] = sum over l of a[i, l] b[l, j] + d[i, j]
 
-with strides in bytes; c is contiguous along j. A *tile* is `r` rows and `v` vectors of columns of c held in registers while l runs:
+with strides in bytes; c is contiguous along j; d lies like c, and may be null. A *tile* is `r` rows and `v` vectors of columns of c held in registers while l runs:
 each step loads v vectors of b, broadcasts r numbers of a and makes r*v fused multiply-adds (Goto & van de Geijn 2008,
 Van Zee & van de Geijn 2015). The last columns are masked. Where b is contiguous along j and few rows use it, tiles read it in
 place, a band of rows after the other; otherwise a panel of b is copied (transposed in registers if need be) and all rows use
@@ -25,8 +25,9 @@ __all__ = ["DEPTH", "module_text", "register", "symbol"]
 
 DEPTH = 256  # of a panel: 256 rows of two vectors are 32 KB of stack
 _PACKED_FROM = 48  # rows of c from which a panel of b is copied
+_FLAT = 24  # steps of k up to which it is not: a few rows of b stay in the cache by themselves
 _SIZES = {"f32": 4, "f64": 8}
-_TILE = "ptr %c, ptr %a, ptr %b, i64 %left, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i1 %more"
+_TILE = "ptr %c, ptr %a, ptr %b, i64 %left, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i64 %shift, i1 %more"
 _lock = threading.Lock()
 _engines: dict[str, Any] = {}  # machine code lives as long as its engine
 _TYPES = {"f32": "float", "f64": "double"}
@@ -117,7 +118,9 @@ class _Library:
             for count in sorted({1, 2, self.vectors(r)}):
                 self.tile(r, count)
             self.band(r)
-        self.by_rows("band", "ptr %c, ptr %a, ptr %b, i64 %n, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i1 %more")
+        self.by_rows(
+            "band", "ptr %c, ptr %a, ptr %b, i64 %n, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i64 %shift, i1 %more"
+        )
         for count in (1, 2):
             self.by_rows(f"tile_{count}", _TILE)
         self.height()
@@ -169,7 +172,8 @@ class _Library:
         out += ["  br i1 %more, label %onto, label %new", "onto:"]
         cells = [(f"{i}_{j}", masked[j]) for i in range(r) for j in range(count)]
         for cell, part in cells:
-            out.append(f"  %o{cell} = {self.load(f'%c{cell}', part)}")
+            out.append(f"  %d{cell} = getelementptr i8, ptr %c{cell}, i64 %shift")
+            out.append(f"  %o{cell} = {self.load(f'%d{cell}', part)}")
             out.append(f"  %u{cell} = fadd {vec} %o{cell}, %t{cell}")
             out.append(self.store(f"%u{cell}", f"%c{cell}", part))
         out += ["  ret void", "new:"]
@@ -212,7 +216,7 @@ class _Library:
         count, step = self.vectors(r), self.width * self.size
         wide = count * self.width
         rest = "i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk"
-        self.lines += f"""define internal void @band_{r}(ptr %c, ptr %a, ptr %b, i64 %n, {rest}, i1 %more) nounwind {{
+        self.lines += f"""define internal void @band_{r}(ptr %c, ptr %a, ptr %b, i64 %n, {rest}, i64 %shift, i1 %more) nounwind {{
 entry:
   br label %head
 head:
@@ -223,7 +227,7 @@ head:
   %fits = icmp sle i64 %j1, %n
   br i1 %fits, label %wide, label %pairs_head
 wide:
-  call void @tile_{count}_{r}(ptr %cp, ptr %a, ptr %bp, i64 {wide}, {rest}, i1 %more)
+  call void @tile_{count}_{r}(ptr %cp, ptr %a, ptr %bp, i64 {wide}, {rest}, i64 %shift, i1 %more)
   %cp1 = getelementptr i8, ptr %cp, i64 {wide * self.size}
   %bp1 = getelementptr i8, ptr %bp, i64 {wide * self.size}
   br label %head
@@ -235,7 +239,7 @@ pairs_head:
   %two = icmp sgt i64 %left, {self.width}
   br i1 %two, label %pair, label %last
 pair:
-  call void @tile_2_{r}(ptr %cq, ptr %a, ptr %bq, i64 %left, {rest}, i1 %more)
+  call void @tile_2_{r}(ptr %cq, ptr %a, ptr %bq, i64 %left, {rest}, i64 %shift, i1 %more)
   %jp1 = add nuw nsw i64 %jp, {2 * self.width}
   %cq1 = getelementptr i8, ptr %cq, i64 {2 * step}
   %bq1 = getelementptr i8, ptr %bq, i64 {2 * step}
@@ -244,7 +248,7 @@ last:
   %one = icmp sgt i64 %left, 0
   br i1 %one, label %single, label %end
 single:
-  call void @tile_1_{r}(ptr %cq, ptr %a, ptr %bq, i64 %left, {rest}, i1 %more)
+  call void @tile_1_{r}(ptr %cq, ptr %a, ptr %bq, i64 %left, {rest}, i64 %shift, i1 %more)
   br label %end
 end:
   ret void
@@ -400,13 +404,19 @@ end:
     def entry(self) -> None:
         """The product: blocks of `DEPTH` steps of k; in place by bands, or panel by panel."""
         w, size = self.width, self.size
-        head = "ptr %c, ptr %a, ptr %b, i64 %m, i64 %n, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i64 %bn"
+        head = "ptr %c, ptr %a, ptr %b, i64 %m, i64 %n, i64 %k, i64 %cm, i64 %am, i64 %ak, i64 %bk, i64 %bn, ptr %d"
         self.lines += f"""define void @{symbol(self.short)}({head}) nounwind {{
 entry:
   %panel = alloca [{2 * w * DEPTH} x {self.element}], align 64
+  %onto = icmp ne ptr %d, null
+  %d_int = ptrtoint ptr %d to i64
+  %c_int = ptrtoint ptr %c to i64
+  %to_d = sub i64 %d_int, %c_int
   %unit = icmp eq i64 %bn, {size}
   %few = icmp slt i64 %m, {_PACKED_FROM}
-  %in_place = and i1 %unit, %few
+  %flat = icmp sle i64 %k, {_FLAT}
+  %few_or_flat = or i1 %few, %flat
+  %in_place = and i1 %unit, %few_or_flat
   %any_m = icmp sgt i64 %m, 0
   br i1 %any_m, label %depth, label %end
 depth:
@@ -415,7 +425,9 @@ depth:
   %bl = phi ptr [ %b, %entry ], [ %bl1, %depth_next ]
   %left = sub i64 %k, %l
   %kb = call i64 @llvm.smin.i64(i64 %left, i64 {DEPTH})
-  %more = icmp sgt i64 %l, 0
+  %later = icmp sgt i64 %l, 0
+  %more = or i1 %later, %onto
+  %shift = select i1 %later, i64 0, i64 %to_d
   br i1 %in_place, label %rows, label %panel_head
 rows:
   %i = phi i64 [ 0, %depth ], [ %i1, %rows ]
@@ -423,7 +435,7 @@ rows:
   %ai = phi ptr [ %al, %depth ], [ %ai1, %rows ]
   %mleft = sub i64 %m, %i
   %r = call i64 @height(i64 %mleft)
-  call void @band(i64 %r, ptr %ci, ptr %ai, ptr %bl, i64 %n, i64 %kb, i64 %cm, i64 %am, i64 %ak, i64 %bk, i1 %more)
+  call void @band(i64 %r, ptr %ci, ptr %ai, ptr %bl, i64 %n, i64 %kb, i64 %cm, i64 %am, i64 %ak, i64 %bk, i64 %shift, i1 %more)
   %i1 = add nuw nsw i64 %i, %r
   %cstep = mul i64 %cm, %r
   %astep = mul i64 %am, %r
@@ -456,10 +468,10 @@ tiles:
   %tr = call i64 @height(i64 %tleft)
   br i1 %both, label %tile2, label %tile1
 tile2:
-  call void @tile_2(i64 %tr, ptr %ct, ptr %at, ptr %panel, i64 %columns, i64 %kb, i64 %cm, i64 %am, i64 %ak, i64 %prow, i1 %more)
+  call void @tile_2(i64 %tr, ptr %ct, ptr %at, ptr %panel, i64 %columns, i64 %kb, i64 %cm, i64 %am, i64 %ak, i64 %prow, i64 %shift, i1 %more)
   br label %tiles_next
 tile1:
-  call void @tile_1(i64 %tr, ptr %ct, ptr %at, ptr %panel, i64 %columns, i64 %kb, i64 %cm, i64 %am, i64 %ak, i64 %prow, i1 %more)
+  call void @tile_1(i64 %tr, ptr %ct, ptr %at, ptr %panel, i64 %columns, i64 %kb, i64 %cm, i64 %am, i64 %ak, i64 %prow, i64 %shift, i1 %more)
   br label %tiles_next
 tiles_next:
   %t1 = add nuw nsw i64 %t, %tr

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ir import Atom, Eqn, Literal, Var
-from .facts import REDUCTIONS, Facts
+from .facts import REDUCTIONS, SMALL_DOT, Facts, products
 from .gemm import Contraction, Product, product_of
 from .nests import Affine, Apply, Const, Datum, Load, Position, Reduce, Root, Store, Value
 from .scalars import word_of
@@ -221,8 +221,21 @@ class Roots:
         return Contraction(tuple([role for role, _, _ in loops]), shape, x, y, offset)
 
     def matrices(self, eqn: Eqn) -> Product | None:
-        """dot_general as a step of microkernels; None if it is a nest."""
-        return product_of(self.contraction(eqn), self.vars, eqn.outvars[0])
+        """dot_general as a step of microkernels; None if it is a nest.
+
+        Raises:
+            Unreachable: an operand must be stored first; it is in `to_store`.
+        """
+        what = self.contraction(eqn)
+        step = product_of(what, self.vars, eqn.outvars[0])
+        if step is None and products(eqn) > SMALL_DOT:  # a matrix at a place that data decide, or of one number
+            sides = zip(eqn.invars, (what.left, what.right), strict=True)
+            shapeless = {x for x, value in sides if type(value) is not Load or value.index.terms}
+            unwritten = {x for x in shapeless if type(x) is Var and not self.stored(x)}
+            if unwritten:
+                self.to_store |= unwritten
+                raise Unreachable
+        return step
 
     def placement(self, eqn: Eqn) -> list[Placed]:
         """concatenate and pad: roots that write their piece of the result."""

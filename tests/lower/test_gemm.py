@@ -63,7 +63,7 @@ def library_of(short, register_bytes):
     module.verify()
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 8)
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 8, ctypes.c_void_p)
     return kind(engine.get_function_address(microkernels.symbol(short))), engine
 
 
@@ -80,7 +80,7 @@ def test_microkernels_of_every_register_size_are_right_and_write_nothing_else(sh
         c = np.full((m + 2, n + 3), 7, dtype)
         out = c[1:-1, 1:-2]
         numbers = (m, n, k, out.strides[0], *a.strides, *b.strides)
-        entry(out.ctypes.data, a.ctypes.data, b.ctypes.data, *numbers)
+        entry(out.ctypes.data, a.ctypes.data, b.ctypes.data, *numbers, None)
         assert_product(out, a, b)
         out[:] = 7
         assert (c == 7).all()
@@ -177,11 +177,25 @@ def test_what_a_product_reads_is_computed_once_beside_it():
     np.testing.assert_allclose(mj.jit(f)(a), np.sin(a) @ np.cos(a).T + 1, rtol=1e-12, atol=1e-12)
 
 
-def test_an_operand_without_a_matrix_in_memory_is_a_nest_or_a_call():
+def test_an_operand_that_is_no_matrix_in_memory_is_made_one_if_the_product_is_large():
     a = np.random.default_rng(0).standard_normal((24, 24))
     f = lambda a: mnp.full((24, 24), 2.0) @ a
-    assert "Product" not in steps_of(f, a)
+    assert steps_of(f, a) == ["Fused", "Product"]
     np.testing.assert_allclose(mj.jit(f)(a), np.full((24, 24), 2.0) @ a, rtol=1e-12)
+    g = lambda a: mnp.full((8, 8), 2.0) @ a[:8, :8]
+    assert steps_of(g, a) == ["Fused"]
+
+
+def test_a_matrix_that_data_choose():
+    rng = np.random.default_rng(7)
+    weights, x = rng.standard_normal((5, 30, 30)) / 6, rng.standard_normal((12, 30))
+    f = lambda weights, x: lax.fori_loop(0, 5, lambda i, x: mnp.tanh(x @ weights[i]), x)
+    expected = x
+    for w in weights:
+        expected = np.tanh(expected @ w)
+    np.testing.assert_allclose(mj.jit(f)(weights, x), expected, rtol=1e-12, atol=1e-13)
+    (loop,) = [step for step in program_of(f, weights, x).steps if type(step).__name__ == "Loop"]
+    assert "Product" in [type(step).__name__ for step in loop.blocks[-1].steps]
 
 
 def test_another_size_needs_no_new_text():
@@ -288,3 +302,34 @@ def test_products_are_loops_in_readable_source(spec):
     expected = np.einsum(spec, a, b)
     (got,) = lowered.readable.function()(a, b)
     np.testing.assert_allclose(got, (2 * expected + 1.5) * expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 9, 300])
+def test_an_array_that_is_added_to_a_product_is_part_of_it(k, dtype):
+    rng = np.random.default_rng(k)
+    a, b, d = (rng.standard_normal(s).astype(dtype) for s in ((37, k), (k, 41), (37, 41)))
+    for f in (lambda a, b, d: a @ b + d, lambda a, b, d: d + a @ b, lambda a, b, d: d.T + b.T @ a.T):
+        given = (a, b, d)
+        expected = f(*(x.astype(np.float64) for x in given))
+        np.testing.assert_allclose(
+            mj.jit(f)(*given),
+            expected,
+            rtol=1e-5 if dtype == np.float32 else 1e-12,
+            atol=1e-4 if dtype == np.float32 else 1e-12,
+        )
+    assert steps_of(lambda a, b, d: a @ b + d, a, b, d) == ["Product"]
+    assert steps_of(lambda a, b: a @ b + a @ b, a, b) != ["Product"]
+    (got,) = lower_program(mj.make_jaxpr(lambda a, b, d: a @ b + d)(a, b, d)).readable.function()(a, b, d)
+    np.testing.assert_allclose(got, a @ b + d, rtol=1e-3, atol=1e-4)
+
+
+def test_sums_of_outer_products_stay_in_the_loop_when_a_step_is_large():
+    rng = np.random.default_rng(8)
+    w, xs = rng.standard_normal((16, 24)) / 4, rng.standard_normal((5, 9, 16))
+    loss = lambda w: lax.scan(lambda c, x: (c + mnp.sum(mnp.tanh(x @ w)), None), 0.0, xs)[0]
+    program = program_of(mj.grad(loss), w)
+    *_, loop = [step for step in program.steps if type(step).__name__ == "Loop"]
+    assert [step.onto is not None for step in loop.blocks[0].steps if isinstance(step, gemm.Product)] == [True]
+    expected = np.einsum("tij,tik->jk", xs, 1 - np.tanh(xs @ w) ** 2)
+    np.testing.assert_allclose(mj.jit(mj.grad(loss))(w), expected, rtol=1e-11, atol=1e-12)

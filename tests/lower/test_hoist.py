@@ -54,9 +54,9 @@ def test_products_of_a_recurrent_net_leave_the_loops(length, n, left, reverse):
         xs = [mnp.asarray(rng.normal(size=s) / 3) for s in ((n, n), (n, n), (length, n, n))]
         closed = mj.make_jaxpr(mj.value_and_grad(loss, argnums=(0, 1)))(*xs)
         hoisted = same(closed, *xs)
-        alone = n < 8  # eight rows keep a processor busy: x @ u stays
-        assert [products(eqn.params["jaxpr"]) for eqn in scans(hoisted)] == [1 if alone else 2, 1]
-        assert products(hoisted) == (3 if alone else 2)
+        leave = n < 8  # eight rows keep a processor busy in the loop
+        assert [products(eqn.params["jaxpr"]) for eqn in scans(hoisted)] == ([1, 1] if leave else [2, 3])
+        assert products(hoisted) == (3 if leave else 0)
         value, grads = mj.jit(mj.value_and_grad(loss, argnums=(0, 1)))(*xs)
         np.testing.assert_allclose(value, loss(*xs), rtol=1e-10)
         direction = rng.normal(size=(n, n))
