@@ -4,7 +4,7 @@ In: an equation with sub-Jaxprs. Out: a cluster. A call (`jit`, `checkpoint`, cu
 run directly. `cond` has a diamond for its index and a frame per branch, the operands running into the branches.
 `while` and `scan` have a node for each value that goes round ("carry"), with an arrow back from what the body returns;
 a scan has a node for each input that it takes a slice of at each step. Anything else gets a frame per
-body, with the body's inputs named after the operands.
+body, with the body's inputs named after the operands; of the programs of a solver, only that which solves gives the result.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = ["draw_structured", "is_call"]
 
 DrawBody = Callable[[Sheet, Jaxpr, str, str], None]
 _LOOPS = ("scan", "while", "cond")
+_SOLVERS = ("custom_root", "custom_linear_solve")
 _READABLE = {"custom_jvp_call": "custom_jvp", "custom_vjp_call": "custom_vjp"}
 
 
@@ -196,8 +197,14 @@ def _draw_bodies(sheet: Sheet, eqn: Eqn, key: str, frame: str, draw_body: DrawBo
     for number, (param, body) in enumerate(bodies):
         inner, prefix = f"{frame}_{number}", f"{key}_{number}_"
         title = f"{param} {number}" if sum(name == param for name, _ in bodies) > 1 else param
+        describes = eqn.primitive.name in _SOLVERS and param != "jaxpr"
+        if eqn.primitive.name in _SOLVERS and not describes:
+            title = "solve"
         sheet.clusters.append(Cluster(inner, "arm", title, frame))
-        operands = eqn.invars[len(eqn.invars) - len(body.jaxpr.invars) :] if body.jaxpr.invars else ()
+        if describes:  # it is about the solution: the constants are all that it gets from outside
+            operands = eqn.invars[: eqn.params["num_consts"]]
+        else:
+            operands = eqn.invars[len(eqn.invars) - len(body.jaxpr.invars) :] if body.jaxpr.invars else ()
         entering = [Var(v.aval) for v in body.jaxpr.invars]
         for index, var in enumerate(entering):
             sheet.names[var] = sheet.fresh_name()
@@ -208,7 +215,8 @@ def _draw_bodies(sheet: Sheet, eqn: Eqn, key: str, frame: str, draw_body: DrawBo
             sheet.connect(operands[index : index + 1], node)
         jaxpr = inline(sheet, body, entering, prefix, inner)
         draw_body(sheet, jaxpr, prefix, inner)
-        sheet.connect(jaxpr.outvars, key)
+        if not describes:
+            sheet.connect(jaxpr.outvars, key)
     _draw_result(sheet, eqn, key, frame)
     most = max(len(body.jaxpr.invars) for _, body in bodies)
     sheet.connect(eqn.invars[: max(0, len(eqn.invars) - most)], key)  # operands that enter no body

@@ -184,3 +184,35 @@ def test_a_question_two_calls_deep_is_drawn_in_the_innermost():
     found = graph(deep, 1.0)
     (diamond,) = [n for n in found.nodes if n.kind == "guard"]
     assert [c.title for c in found.enclosing(diamond.cluster)] == ["jit signed", "jit outside"]
+
+
+def square_root(a):
+    return lax.custom_root(lambda x: x * x - a, 1.0, lambda f, x: x - f(x), lambda g, y: y / g(1.0))
+
+
+def quotient(a, b):
+    return lax.custom_linear_solve(lambda x: a * x, b, lambda f, b: b / a, symmetric=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "titles"),
+    [
+        (square_root, (2.0,), ["custom_root", "f", "solve", "tangent_solve"]),
+        (quotient, (2.0, 3.0), ["custom_linear_solve", "solve", "matvec", "transpose_solve", "vecmat"]),
+    ],
+)
+def test_a_solver_shows_its_equation_and_only_solving_gives_the_result(function, args, titles):
+    found = graph(function, *args)
+    outer, *frames = found.clusters
+    assert outer.title == titles[0] and sorted(c.title for c in frames) == sorted(titles[1:])
+    (result,) = [n for n in found.nodes if n.kind == "result"]
+    (solving,) = [c for c in frames if c.title == "solve"]
+    assert {node(found, e.tail).cluster for e in found.edges if e.head == result.id} == {solving.id}
+
+
+def test_the_unknown_of_an_equation_is_not_the_guess():
+    found = graph(square_root, 2.0)
+    (frame,) = [c for c in found.clusters if c.title == "f"]
+    inputs = [n for n in found.nodes if n.kind == "input" and n.cluster == frame.id]
+    assert [" = " in n.title for n in inputs] == [True] * (len(inputs) - 1) + [False]
+    assert inputs[-1].id not in {e.head for e in found.edges}
