@@ -22,7 +22,7 @@ from ..primitives import p
 from ..structured._bodies import retyped
 from ..structured.cond import cond as cond_primitive
 from ..tree import tree_unflatten
-from ._operands import operand as as_operand
+from ._operands import as_operand
 from ._tracing import (
     Body,
     called_from,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..primitives import p
-from ._operands import operand, static_shape
+from ._operands import as_operand, static_shape
 
 __all__ = ["FftType", "fft"]
 
@@ -30,4 +30,4 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
         fft_lengths: sizes of the transformed axes (of the result, for IRFFT).
     """
     kind = fft_type.value if isinstance(fft_type, FftType) else str(fft_type).lower()
-    return p.fft(operand(x), fft_type=kind, fft_lengths=static_shape(fft_lengths))
+    return p.fft(as_operand(x), fft_type=kind, fft_lengths=static_shape(fft_lengths))

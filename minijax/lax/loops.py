@@ -22,7 +22,7 @@ from ..structured._bodies import retyped, with_carry_types
 from ..structured.scan import scan as scan_primitive
 from ..structured.while_ import segmented, while_
 from ..tree import PyTreeDef, tree_unflatten
-from ._operands import operand
+from ._operands import as_operand
 from ._tracing import (
     Body,
     called_from,
@@ -403,7 +403,7 @@ def _bounds(lower: Any, upper: Any) -> tuple[Any, Any]:
     """Both bounds as integer scalars of one dtype."""
     found = []
     for name, x in (("lower", lower), ("upper", upper)):
-        value = operand(x)
+        value = as_operand(x)
         if not issubdtype(value.dtype, np.integer) or value.shape != ():
             raise TypeError(
                 teach(

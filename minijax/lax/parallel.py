@@ -8,14 +8,14 @@ from typing import Any
 from ..primitives import p
 from ..primitives.collectives import axis_size
 from ..tree import tree_map
-from ._operands import canonical_axis, operand, operands
+from ._operands import as_operand, as_operands, canonical_axis
 
 __all__ = ["all_gather", "axis_index", "axis_size", "pmax", "pmean", "pmin", "psum"]
 
 
 def _over(name: str, x: Any, axis_name: Any) -> Any:
     def reduce(leaf: Any) -> Any:
-        leaf = operand(leaf)
+        leaf = as_operand(leaf)
         for one in axis_name if isinstance(axis_name, (tuple, list)) else (axis_name,):
             leaf = getattr(p, name)(leaf, axis_name=one)
         return leaf
@@ -61,7 +61,7 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     count = 1
     for one in axis_name if isinstance(axis_name, (tuple, list)) else (axis_name,):
         count *= axis_size(one)
-    return tree_map(lambda total: p.div(*operands(total, count)), psum(x, axis_name))
+    return tree_map(lambda total: p.div(*as_operands(total, count)), psum(x, axis_name))
 
 
 def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False) -> Any:
@@ -69,7 +69,7 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     _no_groups(axis_index_groups)
 
     def gather(leaf: Any) -> Any:
-        leaf = operand(leaf)
+        leaf = as_operand(leaf)
         place = canonical_axis(axis, leaf.ndim + (not tiled))
         out = p.all_gather(leaf, axis_name=axis_name, axis=place)
         if not tiled:

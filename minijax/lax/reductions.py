@@ -12,7 +12,7 @@ from ..dtypes import canonicalize_dtype
 from ..ir import lookup
 from ..primitives import p
 from ..primitives.convolution import ConvDimensionNumbers
-from ._operands import canonical_axes, canonical_axis, operand, operands, static_shape
+from ._operands import as_operand, as_operands, canonical_axes, canonical_axis, static_shape
 
 _REDUCTIONS = ["reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum", "reduce_xor"]
 _CUMULATIVE = ["cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum"]
@@ -51,8 +51,8 @@ class Precision(enum.Enum):
 def _reduction(name: str) -> Callable[..., Any]:
     primitive = lookup(name)
 
-    def reduce(operand_: Any, axes: Sequence[int]) -> Any:
-        x = operand(operand_)
+    def reduce(operand: Any, axes: Sequence[int]) -> Any:
+        x = as_operand(operand)
         return primitive.bind(x, axes=canonical_axes(axes, x.ndim))
 
     reduce.__name__ = reduce.__qualname__ = name
@@ -63,8 +63,8 @@ def _reduction(name: str) -> Callable[..., Any]:
 def _cumulative(name: str) -> Callable[..., Any]:
     primitive = lookup(name)
 
-    def accumulate(operand_: Any, axis: int = 0, reverse: bool = False) -> Any:
-        x = operand(operand_)
+    def accumulate(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+        x = as_operand(operand)
         return primitive.bind(x, axis=canonical_axis(axis, x.ndim), reverse=bool(reverse))
 
     accumulate.__name__ = accumulate.__qualname__ = name
@@ -76,15 +76,15 @@ globals().update({name: _reduction(name) for name in _REDUCTIONS})
 globals().update({name: _cumulative(name) for name in _CUMULATIVE})
 
 
-def argmax(operand_: Any, axis: int, index_dtype: Any) -> Any:
+def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The index of the first maximum along `axis`; the first nan where there is one."""
-    x = operand(operand_)
+    x = as_operand(operand)
     return p.argmax(x, axes=(canonical_axis(axis, x.ndim),), index_dtype=canonicalize_dtype(index_dtype))
 
 
-def argmin(operand_: Any, axis: int, index_dtype: Any) -> Any:
+def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The index of the first minimum along `axis`; the first nan where there is one."""
-    x = operand(operand_)
+    x = as_operand(operand)
     return p.argmin(x, axes=(canonical_axis(axis, x.ndim),), index_dtype=canonicalize_dtype(index_dtype))
 
 
@@ -94,6 +94,7 @@ def dot_general(
     dimension_numbers: Any,
     precision: Any = None,
     preferred_element_type: Any = None,
+    *,
     out_sharding: Any = None,
 ) -> Any:
     """Contract and batch axes of two arrays.
@@ -116,13 +117,23 @@ def dot_general(
     numbers = ((tuple(lhs_contract), tuple(rhs_contract)), (tuple(lhs_batch), tuple(rhs_batch)))
     wanted = None if preferred_element_type is None else canonicalize_dtype(preferred_element_type)
     return p.dot_general(
-        *operands(lhs, rhs), dimension_numbers=numbers, precision=None, preferred_element_type=wanted
+        *as_operands(lhs, rhs), dimension_numbers=numbers, precision=None, preferred_element_type=wanted
     )
 
 
-def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """Vector, matrix-vector and matrix products."""
-    x, y = operands(lhs, rhs)
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
+) -> Any:
+    """Vector, matrix-vector and matrix products; `dot_general` if `dimension_numbers` is given."""
+    x, y = as_operands(lhs, rhs)
+    if dimension_numbers is not None:
+        return dot_general(x, y, dimension_numbers, precision, preferred_element_type)
     if not (1 <= x.ndim <= 2 and 1 <= y.ndim <= 2 and x.shape[-1] == y.shape[0]):
         raise TypeError(f"Incompatible shapes for dot: got {x.shape} and {y.shape}.")
     return dot_general(x, y, (((x.ndim - 1,), (0,)), ((), ())), precision, preferred_element_type)
@@ -130,7 +141,7 @@ def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any =
 
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
     """Matrix products over leading batch axes."""
-    x, y = operands(lhs, rhs)
+    x, y = as_operands(lhs, rhs)
     batch = tuple(range(x.ndim - 2))
     return dot_general(x, y, (((x.ndim - 1,), (y.ndim - 2,)), (batch, batch)), precision)
 
@@ -192,6 +203,7 @@ def conv_general_dilated(
     batch_group_count: int = 1,
     precision: Any = None,
     preferred_element_type: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Convolution (cross-correlation) in any number of spatial dimensions.
 
@@ -209,7 +221,7 @@ def conv_general_dilated(
     Returns:
         (batch, out features, spatial...) in the output layout.
     """
-    x, w = operands(lhs, rhs)
+    x, w = as_operands(lhs, rhs)
     numbers = conv_dimension_numbers(x.shape, w.shape, dimension_numbers)
     rank = x.ndim - 2
     lhs_dilation = (1,) * rank if lhs_dilation is None else static_shape(lhs_dilation)
@@ -244,9 +256,16 @@ def _batch_groups_as_features(x: Any, numbers: ConvDimensionNumbers, groups: int
     return x, numbers._replace(lhs_spec=tuple(range(x.ndim)))
 
 
-def conv(lhs: Any, rhs: Any, window_strides: Sequence[int], padding: str, precision: Any = None) -> Any:
+def conv(
+    lhs: Any,
+    rhs: Any,
+    window_strides: Sequence[int],
+    padding: str,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """`conv_general_dilated` without dilation, in the default layout."""
-    return conv_general_dilated(lhs, rhs, window_strides, padding)
+    return conv_general_dilated(lhs, rhs, window_strides, padding, preferred_element_type=preferred_element_type)
 
 
 def conv_with_general_padding(
@@ -257,9 +276,18 @@ def conv_with_general_padding(
     lhs_dilation: Sequence[int] | None,
     rhs_dilation: Sequence[int] | None,
     precision: Any = None,
+    preferred_element_type: Any = None,
 ) -> Any:
     """`conv_general_dilated` in the default layout."""
-    return conv_general_dilated(lhs, rhs, window_strides, padding, lhs_dilation, rhs_dilation)
+    return conv_general_dilated(
+        lhs,
+        rhs,
+        window_strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        preferred_element_type=preferred_element_type,
+    )
 
 
 def conv_transpose(
@@ -270,6 +298,8 @@ def conv_transpose(
     rhs_dilation: Sequence[int] | None = None,
     dimension_numbers: Any = None,
     transpose_kernel: bool = False,
+    precision: Any = None,
+    preferred_element_type: Any = None,
 ) -> Any:
     """The transposed (fractionally strided) convolution.
 
@@ -279,7 +309,7 @@ def conv_transpose(
         padding: "SAME", "VALID" or pairs.
         transpose_kernel: flip the window and swap its features: the gradient of a convolution.
     """
-    x, w = operands(lhs, rhs)
+    x, w = as_operands(lhs, rhs)
     rank = x.ndim - 2
     if dimension_numbers is None:
         spatial = "DHW"[3 - rank :]
@@ -294,7 +324,9 @@ def conv_transpose(
         out, features = numbers.rhs_spec[:2]
         numbers = numbers._replace(rhs_spec=(features, out, *numbers.rhs_spec[2:]))
     ones = (1,) * rank
-    return conv_general_dilated(x, w, ones, padding, strides, rhs_dilation, numbers)
+    return conv_general_dilated(
+        x, w, ones, padding, strides, rhs_dilation, numbers, preferred_element_type=preferred_element_type
+    )
 
 
 def _transposed_padding(window: int, stride: int, padding: str) -> tuple[int, int]:
@@ -313,19 +345,19 @@ _WINDOW_REDUCERS |= {"min": "reduce_window_min", "minimum": "reduce_window_min"}
 
 
 def reduce_window(
-    operand_: Any,
+    operand: Any,
     init_value: Any,
     computation: Callable[..., Any],
     window_dimensions: Sequence[int],
-    window_strides: Sequence[int],
-    padding: str | Sequence[tuple[int, int]],
+    window_strides: Sequence[int] | None = None,
+    padding: str | Sequence[tuple[int, int]] = "VALID",
     base_dilation: Sequence[int] | None = None,
     window_dilation: Sequence[int] | None = None,
 ) -> Any:
     """Sums, maxima or minima over sliding windows.
 
     Args:
-        operand_: array.
+        operand: array.
         init_value: neutral element: 0 for `lax.add`, -inf for `lax.max`, inf for `lax.min`.
         computation: `lax.add`, `lax.max` or `lax.min`.
         window_dimensions, window_strides, base_dilation, window_dilation: one per axis.
@@ -334,15 +366,15 @@ def reduce_window(
     Raises:
         NotImplementedError: another computation.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     name = _WINDOW_REDUCERS.get(getattr(computation, "__name__", ""))
     if name is None:
         raise NotImplementedError(
             "reduce_window takes lax.add, lax.max or lax.min; for another computation, stack the windows"
         )
     window = static_shape(window_dimensions)
-    strides = static_shape(window_strides)
     ones = (1,) * x.ndim
+    strides = ones if window_strides is None else static_shape(window_strides)
     dilation = ones if window_dilation is None else static_shape(window_dilation)
     base = ones if base_dilation is None else static_shape(base_dilation)
     if isinstance(padding, str):
@@ -358,15 +390,15 @@ def reduce_window(
         base_dilation=base,
         window_dilation=dilation,
     )
-    x, init = operands(x, init_value)
+    x, init = as_operands(x, init_value)
     combine = {"reduce_window_sum": p.add, "reduce_window_max": p.max, "reduce_window_min": p.min}[name]
     return combine(out, init)
 
 
-def sort(operand_: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
+def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """Sort along an axis; of several arrays, the first `num_keys` are the keys."""
-    many = isinstance(operand_, (tuple, list))
-    arrays = [operand(x) for x in (operand_ if many else (operand_,))]
+    many = isinstance(operand, (tuple, list))
+    arrays = [as_operand(x) for x in (operand if many else (operand,))]
     out = p.sort(
         *arrays, dimension=canonical_axis(dimension, arrays[0].ndim), is_stable=bool(is_stable), num_keys=num_keys
     )
@@ -379,9 +411,9 @@ def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = 
     return out
 
 
-def top_k(operand_: Any, k: int, *, axis: int = -1) -> list[Any]:
+def top_k(operand: Any, k: int, *, axis: int = -1) -> list[Any]:
     """The `k` largest elements along an axis in falling order, and their indices."""
-    x = operand(operand_)
+    x = as_operand(operand)
     axis = canonical_axis(axis, x.ndim)
     last = x.ndim - 1
     if axis == last:

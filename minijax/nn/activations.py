@@ -52,7 +52,7 @@ def identity(x: Any) -> Any:
 
 
 def relu(x: Any) -> Any:
-    """max(x, 0). The derivative at 0 is 0.
+    """max(x, 0); nan stays nan. The derivative at 0 is 0.
 
     Example:
         >>> import minijax as mj
@@ -60,14 +60,13 @@ def relu(x: Any) -> Any:
         0.0
     """
     x = mnp.asarray(x)
-    return mnp.where(x > 0, x, mnp.zeros_like(x))
+    return mnp.where(x <= 0, 0, x)
 
 
 def relu6(x: Any) -> Any:
-    """min(max(x, 0), 6). The derivative at 0 and at 6 is 0."""
+    """min(max(x, 0), 6); nan stays nan. The derivative at 0 and at 6 is 0."""
     x = mnp.asarray(x)
-    low = mnp.where(x > 0, x, mnp.zeros_like(x))
-    return mnp.where(x < 6, low, mnp.full_like(x, 6))
+    return mnp.where(x <= 0, 0.0, mnp.where(x >= 6, 6.0, x))
 
 
 def sigmoid(x: Any) -> Any:
@@ -82,8 +81,8 @@ def softplus(x: Any) -> Any:
 
 def sparse_plus(x: Any) -> Any:
     """0 for x <= -1, x for x >= 1, (x + 1)**2 / 4 between: the integral of `sparse_sigmoid` (Martins & Astudillo 2016)."""
-    x = _inexact(x)
-    return mnp.where(x <= -1.0, mnp.zeros_like(x), mnp.where(x >= 1.0, x, (x + 1.0) ** 2 / 4))
+    x = mnp.asarray(x)
+    return mnp.where(x <= -1.0, 0.0, mnp.where(x >= 1.0, x, (x + 1.0) ** 2 / 4))
 
 
 def soft_sign(x: Any) -> Any:
@@ -115,27 +114,27 @@ def log_sigmoid(x: Any) -> Any:
 
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """x for x > 0, alpha (exp(x) - 1) below. The derivative at 0 is alpha."""
-    x = _inexact(x)
-    safe = mnp.where(x > 0, mnp.zeros_like(x), x)
+    x = mnp.asarray(x)
+    safe = mnp.where(x > 0, 0.0, x)
     return mnp.where(x > 0, x, alpha * mnp.expm1(safe))
 
 
 def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Any:
     """x for x >= 0, negative_slope x below. The derivative at 0 is 1."""
-    x = _inexact(x)
+    x = mnp.asarray(x)
     return mnp.where(x >= 0, x, negative_slope * x)
 
 
 def hard_tanh(x: Any) -> Any:
     """x limited to [-1, 1]. The derivative at -1 and 1 is 1."""
-    x = _inexact(x)
-    return mnp.where(x > 1, mnp.ones_like(x), mnp.where(x < -1, -mnp.ones_like(x), x))
+    x = mnp.asarray(x)
+    return mnp.where(x > 1, 1, mnp.where(x < -1, -1, x))
 
 
 def celu(x: Any, alpha: Any = 1.0) -> Any:
     """max(x, 0) + min(0, alpha (exp(x / alpha) - 1)) (Barron 2017). The derivative at 0 is 1."""
-    x = _inexact(x)
-    safe = mnp.where(x > 0, mnp.zeros_like(x), x)
+    x = mnp.asarray(x)
+    safe = mnp.where(x > 0, 0.0, x)
     return mnp.where(x > 0, x, alpha * mnp.expm1(safe / alpha))
 
 
@@ -161,12 +160,12 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 def hard_sigmoid(x: Any) -> Any:
     """relu6(x + 3) / 6."""
-    return relu6(_inexact(x) + 3.0) / 6.0
+    return relu6(mnp.asarray(x) + 3.0) / 6.0
 
 
 def hard_silu(x: Any) -> Any:
     """x hard_sigmoid(x)."""
-    x = _inexact(x)
+    x = mnp.asarray(x)
     return x * hard_sigmoid(x)
 
 
@@ -175,7 +174,7 @@ hard_swish = hard_silu
 
 def sparse_sigmoid(x: Any) -> Any:
     """0 for x <= -1, 1 for x >= 1, (x + 1) / 2 between."""
-    return 0.5 * mnp.clip(_inexact(x) + 1.0, 0.0, 2.0)
+    return 0.5 * mnp.clip(mnp.asarray(x) + 1.0, 0.0, 2.0)
 
 
 def squareplus(x: Any, b: Any = 4) -> Any:

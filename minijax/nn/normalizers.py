@@ -64,7 +64,8 @@ def logsumexp(
 def logmeanexp(x: Any, axis: Axis = None, where: Any = None, keepdims: bool = False) -> Any:
     """log(mean(exp(x))), stable."""
     x = mnp.asarray(x)
-    count = mnp.sum(mnp.ones_like(x) if where is None else mnp.where(where, 1.0, 0.0), axis=axis, keepdims=keepdims)
+    taken = mnp.ones(x.shape) if where is None else mnp.broadcast_to(mnp.where(where, 1.0, 0.0), x.shape)
+    count = mnp.sum(taken.astype(mnp.result_type(x.dtype, float)), axis=axis, keepdims=keepdims)
     return logsumexp(x, axis=axis, where=where, keepdims=keepdims) - mnp.log(count)
 
 
@@ -109,13 +110,13 @@ def standardize(
     return (x - mean) / mnp.sqrt(variance + epsilon)
 
 
-def one_hot(x: Any, num_classes: int, *, dtype: Any = float, axis: int = -1) -> Any:
+def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> Any:
     """Indices as unit vectors: 1 at the index, 0 elsewhere; all 0 for indices out of range.
 
     Args:
         x: integer array.
         num_classes: length of the vectors.
-        dtype: of the result.
+        dtype: of the result (default: float).
         axis: where the vectors go.
 
     Example:
@@ -128,4 +129,4 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = float, axis: int = -1) -> 
     place = axis if axis >= 0 else axis + x.ndim + 1
     shape = [1] * (x.ndim + 1)
     shape[place] = num_classes
-    return (mnp.expand_dims(x, place) == classes.reshape(shape)).astype(dtype)
+    return (mnp.expand_dims(x, place) == classes.reshape(shape)).astype(float if dtype is None else dtype)

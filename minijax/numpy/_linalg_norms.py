@@ -134,6 +134,9 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
         >>> mnp.linalg.matrix_norm(mnp.array([[3.0, 0.0], [0.0, 4.0]]))
         Array(5., dtype=float32)
     """
+    x = as_value(x)
+    if x.ndim < 2:
+        raise ValueError(f"axis -2 is out of bounds for array of dimension {x.ndim}")
     return norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)
 
 

@@ -227,7 +227,7 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
     return SlogdetResult(*p.slogdet(matrices("slogdet", a, square=True)))
 
 
-def matrix_rank(M: Any, rtol: Any = None, *, tol: Any = None) -> Any:
+def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any = None) -> Any:
     """Number of singular values of M (..., m, n) above rtol times the largest; default max(m, n) eps.
 
     Example:
@@ -237,8 +237,8 @@ def matrix_rank(M: Any, rtol: Any = None, *, tol: Any = None) -> Any:
     """
     M = inexact(M)
     if M.ndim < 2:
-        return mnp.max(mnp.not_equal(M, 0).astype("int32"))
-    s = svd(M, full_matrices=False, compute_uv=False)
+        return mnp.any(mnp.not_equal(M, 0)).astype("int32")
+    s = svd(M, full_matrices=False, compute_uv=False, hermitian=hermitian)
     rtol = tol if rtol is None else rtol
     if rtol is None:
         rtol = max(M.shape[-2:]) * epsilon(M.dtype)

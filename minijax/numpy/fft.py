@@ -72,6 +72,8 @@ def _axes(a: Any, axes: Sequence[int] | None, s: Sequence[int] | None) -> tuple[
         axes = range(a.ndim) if s is None else range(a.ndim - len(s), a.ndim)
     found = []
     for axis in axes:
+        if isinstance(axis, (tuple, list)):
+            raise ValueError(f"a one-dimensional transform does not support multiple axes, got axis={axis}: use fftn")
         if not -a.ndim <= axis < a.ndim:
             raise ValueError(f"axis {axis} is out of bounds for array of dimension {a.ndim}")
         found.append(axis % a.ndim)
@@ -96,6 +98,9 @@ def _transform(kind: str, a: Any, s: Sequence[int] | None, axes: Sequence[int] |
         raise ValueError(f"fft requires shape and axes to have the same length, got s={s} and {len(axes)} axes")
     else:
         lengths = [int(n) for n in s]
+    if s is None and 0 in lengths and kind != "rfft":
+        shape = [lengths[axes.index(i)] if i in axes else n for i, n in enumerate(a.shape)]
+        return mnp.zeros(shape, np.dtype(a.dtype.char.lower()) if kind == "irfft" else a.dtype)
     if min(lengths) < 1:
         raise ValueError(f"Shape should be positive: fft over lengths {lengths} of an array of shape {a.shape}")
     for axis, length in zip(axes, lengths, strict=True):

@@ -202,7 +202,8 @@ def outer(a: Any, b: Any, out: None = None) -> Any:
     x, y = _operands("outer", a, b)
     x, y = ravel(x), ravel(y)
     shape = (x.aval.size, y.aval.size)
-    return p.mul(
+    product = p.and_ if x.aval.dtype.kind == "b" else p.mul
+    return product(
         p.broadcast_in_dim(x, shape=shape, broadcast_dimensions=(0,)),
         p.broadcast_in_dim(y, shape=shape, broadcast_dimensions=(1,)),
     )

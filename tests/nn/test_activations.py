@@ -87,3 +87,33 @@ def test_initializers_have_the_variance_they_promise(make, variance):
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights.var(), variance, rtol=0.05)
     np.testing.assert_allclose(weights.mean(), 0, atol=3 * np.sqrt(variance / weights.size))
+
+
+@pytest.mark.parametrize(
+    "name", ["relu", "relu6", "hard_sigmoid", "hard_silu", "hard_tanh", "elu", "celu", "sparse_plus"]
+)
+def test_nan_stays_nan(name):
+    assert np.isnan(getattr(nn, name)(mnp.float32(np.nan)))
+
+
+@pytest.mark.parametrize(
+    "name", ["elu", "celu", "leaky_relu", "hard_sigmoid", "hard_silu", "relu6", "sparse_sigmoid"]
+)
+def test_integers_become_weak_floats(name):
+    out = getattr(nn, name)(mnp.arange(3))
+    assert out.dtype == np.float32 and out.weak_type
+
+
+def test_relu_and_hard_tanh_keep_integers():
+    assert nn.relu(mnp.array([-1, 2], mnp.int8)).dtype == np.int8
+    assert nn.hard_tanh(mnp.array([-3, 0], mnp.int8)).tolist() == [-1, 0]
+    assert nn.hard_tanh(mnp.array([-3, 0], mnp.int8)).dtype == np.int8
+
+
+def test_logmeanexp_counts_what_the_mask_takes_after_broadcasting():
+    x, mask = np.log(np.array([[1.0, 2.0, 6.0], [3.0, 4.0, 5.0]], np.float32)), np.array([True, False, True])
+    np.testing.assert_allclose(nn.logmeanexp(x, where=mask), np.log(15 / 4), rtol=1e-6)
+
+
+def test_one_hot_is_float_by_default():
+    assert nn.one_hot(mnp.array([1]), 2, dtype=None).dtype == np.float32

@@ -93,3 +93,16 @@ def test_round_trip_differentiates_to_the_identity():
     jacobian = mj.jacrev(lambda x: mnp.fft.irfft(mnp.fft.rfft(x), 7))(x)
     np.testing.assert_allclose(jacobian, np.eye(7), atol=1e-5)
     np.testing.assert_allclose(mj.jacfwd(lambda x: mnp.fft.irfft(mnp.fft.rfft(x), 7))(x), np.eye(7), atol=1e-5)
+
+
+def test_empty_arrays_have_empty_transforms():
+    empty = np.zeros((2, 0), np.float32)
+    assert mnp.fft.fft(empty).shape == (2, 0) and mnp.fft.fft(empty).dtype == np.complex64
+    assert mnp.fft.irfft(empty).shape == (2, 0) and mnp.fft.irfft(empty).dtype == np.float32
+    with pytest.raises(ValueError, match="Shape should be positive"):
+        mnp.fft.fft(np.ones(3, np.float32), n=0)
+
+
+def test_one_dimensional_transforms_take_one_axis():
+    with pytest.raises(ValueError, match="does not support multiple axes"):
+        mnp.fft.fft(np.ones((2, 2), np.float32), axis=(0, 1))

@@ -265,3 +265,13 @@ def test_linear_algebra_under_jit_and_vmap():
     close(mj.jit(mj.vmap(f))(a), one_by_one)
     gradients = np.stack([mj.grad(f)(x) for x in a])
     close(mj.vmap(mj.grad(f))(a), gradients)
+
+
+def test_rank_of_an_empty_vector_is_zero_and_of_a_hermitian_matrix_is_by_its_eigenvalues():
+    assert int(mnp.linalg.matrix_rank(mnp.zeros((0,)))) == 0
+    assert int(mnp.linalg.matrix_rank(mnp.array([[1.0, 1.0], [1.0, 1.0]]), hermitian=True)) == 1
+
+
+def test_matrix_norm_of_a_scalar_is_an_error():
+    with pytest.raises(ValueError, match="axis -2 is out of bounds for array of dimension 0"):
+        mnp.linalg.matrix_norm(1.0)
