@@ -131,14 +131,14 @@ def from_short_name(name: str) -> np.dtype:
     return _LONG[name]
 
 
-def issubdtype(a: Any, b: Any) -> bool:
+def issubdtype(arg1: Any, arg2: Any) -> bool:
     """`numpy.issubdtype` that knows bfloat16 (a floating type) and float0 (nothing).
 
     Example:
         >>> issubdtype(bfloat16, np.floating)
         True
     """
-    return _issubdtype(_hashable(a), _hashable(b))
+    return _issubdtype(_hashable(arg1), _hashable(arg2))
 
 
 def _hashable(x: Any) -> Any:
@@ -225,13 +225,13 @@ def finfo(dtype: Any) -> Any:
     return ml_dtypes.finfo(dtype) if dtype.type.__module__.startswith("ml_dtypes") else np.finfo(dtype)
 
 
-def iinfo(dtype: Any) -> Any:
+def iinfo(int_type: Any) -> Any:
     """Limits of an integer dtype, or of an array's: `max`, `min`, `bits`.
 
     Raises:
         ValueError: the dtype is no integer type.
     """
-    dtype = _dtype_of(dtype)
+    dtype = _dtype_of(int_type)
     return ml_dtypes.iinfo(dtype) if dtype.type.__module__.startswith("ml_dtypes") else np.iinfo(dtype)
 
 

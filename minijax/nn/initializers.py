@@ -23,6 +23,7 @@ __all__ = [
     "lecun_uniform",
     "normal",
     "ones",
+    "orthogonal",
     "truncated_normal",
     "uniform",
     "variance_scaling",
@@ -34,32 +35,36 @@ __all__ = [
 Initializer = Callable[..., Any]
 
 
-def zeros(key: Any, shape: Sequence[int], dtype: Any = float, out_sharding: Any = None) -> Any:
+def _or_float(dtype: Any) -> Any:
+    return float if dtype is None else dtype
+
+
+def zeros(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any:
     """All zeros."""
-    return mnp.zeros(tuple(shape), dtype)
+    return mnp.zeros(tuple(shape), _or_float(dtype))
 
 
-def ones(key: Any, shape: Sequence[int], dtype: Any = float, out_sharding: Any = None) -> Any:
+def ones(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Any:
     """All ones."""
-    return mnp.ones(tuple(shape), dtype)
+    return mnp.ones(tuple(shape), _or_float(dtype))
 
 
-def constant(value: Any, dtype: Any = float) -> Initializer:
+def constant(value: Any, dtype: Any = None) -> Initializer:
     """Every element `value`."""
-    return lambda key, shape, dtype=dtype, out_sharding=None: mnp.full(tuple(shape), value, dtype)
+    return lambda key, shape, dtype=dtype, out_sharding=None: mnp.full(tuple(shape), value, _or_float(dtype))
 
 
-def uniform(scale: Any = 1e-2, dtype: Any = float) -> Initializer:
+def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     """Uniform on [0, scale)."""
     return lambda key, shape, dtype=dtype, out_sharding=None: random.uniform(key, tuple(shape), dtype) * scale
 
 
-def normal(stddev: Any = 1e-2, dtype: Any = float) -> Initializer:
+def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     """Normal with standard deviation `stddev`."""
     return lambda key, shape, dtype=dtype, out_sharding=None: random.normal(key, tuple(shape), dtype) * stddev
 
 
-def truncated_normal(stddev: Any = 1e-2, dtype: Any = float, lower: Any = -2.0, upper: Any = 2.0) -> Initializer:
+def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0) -> Initializer:
     """Normal, cut off at `lower` and `upper` standard deviations."""
 
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Any:
@@ -68,10 +73,33 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = float, lower: Any = -2.0, 
     return init
 
 
-def _fans(shape: Sequence[int], in_axis: int, out_axis: int) -> tuple[float, float]:
+def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """`scale` times an orthogonal matrix, uniformly distributed: axis `column_axis` against all the others
+    (Saxe et al. 2014)."""
+
+    def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Any:
+        if len(shape) < 2:
+            raise ValueError("orthogonal initializer requires at least a 2D shape")
+        columns = shape[column_axis]
+        rows = math.prod(shape) // columns
+        matrix = random.orthogonal(key, rows, (), _or_float(dtype), columns)
+        rest = tuple(n for i, n in enumerate(shape) if i != column_axis % len(shape))
+        return scale * mnp.moveaxis(matrix.reshape(*rest, columns), -1, column_axis)
+
+    return init
+
+
+Axes = int | Sequence[int]
+
+
+def _fans(shape: Sequence[int], in_axis: Axes, out_axis: Axes, batch_axis: Axes) -> tuple[float, float]:
     """(fan in, fan out): sizes of the two axes times the receptive field."""
-    receptive = math.prod(shape) / (shape[in_axis] * shape[out_axis])
-    return shape[in_axis] * receptive, shape[out_axis] * receptive
+    fan_in, fan_out, batch = (
+        shape[axes] if isinstance(axes, int) else math.prod(shape[i] for i in axes)
+        for axes in (in_axis, out_axis, batch_axis)
+    )
+    receptive = math.prod(shape) / (fan_in * fan_out * batch)
+    return fan_in * receptive, fan_out * receptive
 
 
 # The standard deviation of a standard normal cut off at +-2: its samples are divided by it.
@@ -79,7 +107,13 @@ _TRUNCATED = 0.87962566103423978
 
 
 def variance_scaling(
-    scale: float, mode: str, distribution: str, in_axis: int = -2, out_axis: int = -1, dtype: Any = float
+    scale: float,
+    mode: str,
+    distribution: str,
+    in_axis: Axes = -2,
+    out_axis: Axes = -1,
+    batch_axis: Axes = (),
+    dtype: Any = None,
 ) -> Initializer:
     """Samples with variance scale / n, where n is the fan in, the fan out or their mean.
 
@@ -87,8 +121,9 @@ def variance_scaling(
         scale: positive number.
         mode: "fan_in", "fan_out" or "fan_avg".
         distribution: "truncated_normal", "normal" or "uniform".
-        in_axis, out_axis: of the weights.
-        dtype: of the weights.
+        in_axis, out_axis: axis or axes of the weights that are summed over, and that are left.
+        batch_axis: axis or axes that count for neither.
+        dtype: of the weights (default: float).
 
     Raises:
         ValueError: another mode or distribution.
@@ -99,7 +134,7 @@ def variance_scaling(
         raise ValueError(f"invalid distribution for variance scaling initializer: {distribution}")
 
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Any:
-        fan_in, fan_out = _fans(shape, in_axis, out_axis)
+        fan_in, fan_out = _fans(shape, in_axis, out_axis, batch_axis)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
         deviation = math.sqrt(scale / fan)
         if distribution == "normal":
@@ -112,8 +147,8 @@ def variance_scaling(
 
 
 def _scaled(scale: float, mode: str, distribution: str, doc: str) -> Callable[..., Initializer]:
-    def make(in_axis: int = -2, out_axis: int = -1, dtype: Any = float) -> Initializer:
-        return variance_scaling(scale, mode, distribution, in_axis, out_axis, dtype)
+    def make(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+        return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
 
     make.__doc__ = doc
     return make

@@ -375,14 +375,18 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """`num` numbers from `start` to `stop` with even ratios."""
     wanted = user_dtype(dtype, "geomspace")
     x, y = promoted_inexact("geomspace", _arrays_of(start), _arrays_of(stop))
-    sign = p.sign(x)
-    logs = linspace(p.log(p.mul(x, sign)), p.log(p.mul(y, sign)), num, endpoint, axis=axis)
-    if sign.aval.ndim:
+    if x.aval.dtype.kind == "c":  # start (stop / start)**t: the sign of a complex number has a derivative
+        lead, first, last = x, p.mul(x, like(x, 0)), p.log(p.div(y, x))
+    else:
+        lead = p.sign(x)
+        first, last = p.log(p.mul(x, lead)), p.log(p.mul(y, lead))
+    logs = linspace(first, last, num, endpoint, axis=axis)
+    if lead.aval.ndim:
         axis = canonical_axis(axis, logs.aval.ndim)
-        sign = p.broadcast_in_dim(
-            sign, shape=logs.aval.shape, broadcast_dimensions=tuple(i for i in range(logs.aval.ndim) if i != axis)
+        lead = p.broadcast_in_dim(
+            lead, shape=logs.aval.shape, broadcast_dimensions=tuple(i for i in range(logs.aval.ndim) if i != axis)
         )
-    out = p.mul(*promoted("geomspace", sign, p.exp(logs)))
+    out = p.mul(*promoted("geomspace", lead, p.exp(logs)))
     return p.convert_element_type(out, new_dtype=wanted or out.aval.dtype, weak_type=False)
 
 

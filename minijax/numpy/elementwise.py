@@ -19,7 +19,6 @@ from ..primitives import p
 from ..primitives._ops import like, select
 from . import ufuncs
 from ._promotion import (
-    BOOL,
     as_array,
     as_dtype,
     as_inexact,
@@ -92,6 +91,8 @@ def log2(x: Any, /) -> Any:
 def log10(x: Any, /) -> Any:
     """Logarithm to base 10, elementwise."""
     x = p.log(as_inexact("log10", x))
+    if x.aval.dtype.kind == "c":  # part by part: a complex quotient turns -inf + 0j into nan
+        return p.complex(*[p.div(part, like(part, math.log(10.0))) for part in (p.real(x), p.imag(x))])
     return p.div(x, literal(math.log(10.0), x.aval.dtype))
 
 
@@ -103,19 +104,24 @@ def reciprocal(x: Any, /) -> Any:
 
 def fabs(x: Any, /) -> Any:
     """Absolute value as a float, elementwise."""
-    return p.abs(as_inexact("fabs", x))
+    x = as_inexact("fabs", x)
+    if x.aval.dtype.kind == "c":
+        raise TypeError("ufunc 'fabs' does not support complex dtypes")
+    return p.abs(x)
 
 
-def real(x: Any, /) -> Any:
+def real(val: Any, /) -> Any:
     """Real part, elementwise."""
-    x = as_array("real", x)
+    x = as_array("real", val)
     return p.real(x) if x.aval.dtype.kind == "c" else x
 
 
-def imag(x: Any, /) -> Any:
-    """Imaginary part, elementwise; zeros for real x."""
-    x = as_array("imag", x)
-    return p.imag(x) if x.aval.dtype.kind == "c" else p.mul(x, like(x, 0)) if x.aval.dtype != BOOL else p.xor(x, x)
+def imag(val: Any, /) -> Any:
+    """Imaginary part, elementwise; zeros for real arrays."""
+    x = as_array("imag", val)
+    if x.aval.dtype.kind == "c":
+        return p.imag(x)
+    return p.broadcast_in_dim(like(x, 0), shape=x.aval.shape, broadcast_dimensions=())
 
 
 def angle(z: Any, deg: bool = False) -> Any:

@@ -35,8 +35,8 @@ __all__ = [
 
 
 def _window(f: Callable[..., np.ndarray], what: str) -> Callable[..., Any]:
-    def window(M: int, *parameters: float) -> Any:
-        return wrap(f(operator.index(M), *parameters).astype(scalar_dtype(float)))
+    def window(M: int) -> Any:
+        return wrap(f(operator.index(M)).astype(scalar_dtype(float)))
 
     window.__name__ = window.__qualname__ = f.__name__
     window.__doc__ = f"{what} window of `M` points."
@@ -47,7 +47,11 @@ bartlett = _window(np.bartlett, "Triangular")
 blackman = _window(np.blackman, "Blackman's")
 hamming = _window(np.hamming, "Hamming's")
 hanning = _window(np.hanning, "Hann's (raised cosine)")
-kaiser = _window(np.kaiser, "Kaiser's")
+
+
+def kaiser(M: int, beta: Any) -> Any:
+    """Kaiser's window of `M` points; `beta` trades the width of its main lobe for the height of the others."""
+    return wrap(np.kaiser(operator.index(M), beta).astype(scalar_dtype(float)))
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:

@@ -357,11 +357,14 @@ def _count(values: Any, arr: Any, axis: int) -> int:
     return int(shape[axis]) if len(shape) == arr.aval.ndim else 1
 
 
-def trim_zeros(filt: Any, trim: str = "fb") -> Any:
-    """A vector without its leading and trailing zeros (concrete values only)."""
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """An array without the zeros at the ends of `axis` (default: of all axes; concrete values only)."""
     filt = as_array("trim_zeros", filt)
     values = np.asarray(_places("trim_zeros", filt))
-    nonzero = np.flatnonzero(values)
-    start = int(nonzero[0]) if nonzero.size and "f" in trim.lower() else 0
-    stop = int(nonzero[-1]) + 1 if nonzero.size and "b" in trim.lower() else len(values)
-    return _cut(filt, 0, start, stop if nonzero.size else 0)
+    axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    for dimension in (canonical_axis(a, values.ndim) for a in axes):
+        nonzero = np.flatnonzero(values.any(axis=tuple(i for i in range(values.ndim) if i != dimension)))
+        start = int(nonzero[0]) if nonzero.size and "f" in trim.lower() else 0
+        stop = int(nonzero[-1]) + 1 if nonzero.size and "b" in trim.lower() else values.shape[dimension]
+        filt = _cut(filt, dimension, start, stop if nonzero.size else 0)
+    return filt

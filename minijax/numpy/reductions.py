@@ -305,6 +305,9 @@ def var(
     refuse_out("var", out)
     if correction is not None:
         ddof = correction
+    wanted = user_dtype(dtype, "var")
+    if wanted is not None and not issubdtype(wanted, np.inexact):
+        raise ValueError(f"dtype argument to jnp.var must be inexact; got {wanted}")
     a = as_inexact_of("var", a, dtype)
     axes = canonical_axes(axis, a.aval.ndim)
     centre = _mean_kept(a, axes, where) if mean is None else as_array("var", mean)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, wrap
-from ..dtypes import scalar_dtype
+from ..dtypes import scalar_dtype, to_inexact_dtype
 from ..ir import Literal, Tracer, concretize, lookup
 from ..primitives import p
 from ..primitives._ops import like, select as choose_between
@@ -243,7 +243,7 @@ def sort_complex(a: Any) -> Any:
     """Sorted along the last axis, as complex numbers (by real, then imaginary part)."""
     a = as_array("sort_complex", a)
     if a.aval.dtype.kind != "c":
-        return as_dtype(sort(a), np.dtype(np.result_type(a.aval.dtype, np.complex64)))
+        return as_dtype(sort(a), np.result_type(to_inexact_dtype(a.aval.dtype), np.complex64))
     (out,) = p.sort(a, dimension=a.aval.ndim - 1, is_stable=True, num_keys=1)
     return out
 

@@ -255,6 +255,7 @@ def setdiff1d(
     values, others = (known_values("setdiff1d", v) for v in (x, y))
     index = _first_places(values, assume_unique)
     index = index[np.isin(values[index], others, invert=True)]
+    x = ravel(as_array("setdiff1d", ar1))
     return _taken("setdiff1d", x, index, size, 0 if fill_value is None else fill_value)
 
 

@@ -26,6 +26,7 @@ from ._promotion import (
     promoted,
     promoted_inexact,
     strengthened,
+    user_dtype,
 )
 from .creation import array
 from .indexing import take
@@ -181,6 +182,7 @@ def cov(
     ddof: int | None = None,
     fweights: Any = None,
     aweights: Any = None,
+    dtype: Any = None,
 ) -> Any:
     """Covariance matrix of variables (rows of `m`) over observations (columns).
 
@@ -192,7 +194,9 @@ def cov(
         ddof: divide by n - ddof.
         fweights: how often each observation counts (integers).
         aweights: weights of the observations.
+        dtype: of the computation and the result.
     """
+    wanted = _inexact_or_none("cov", dtype)
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
     values = [as_array("cov", m)] if y is None else [as_array("cov", v, i) for i, v in enumerate((m, y))]
@@ -200,7 +204,8 @@ def cov(
         raise ValueError(
             "m has more than 2 dimensions" if values[0].aval.ndim > 2 else "y has more than 2 dimensions"
         )
-    values = [strengthened(v) if v.aval.shape else expand_dims(v, 0) for v in promoted_inexact_each("cov", values)]
+    values = promoted_inexact_each("cov", values, wanted)
+    values = [strengthened(v) if v.aval.shape else expand_dims(v, 0) for v in values]
     values = [v if rowvar or v.aval.ndim == 1 else transpose(v) for v in values]
     x = concatenate([v if v.aval.ndim == 2 else expand_dims(v, 0) for v in values], 0)
     if ddof is None:
@@ -226,9 +231,17 @@ def cov(
     return reshape(product, ()) if product.aval.shape == (1, 1) else product
 
 
-def promoted_inexact_each(name: str, values: list[Any]) -> list[Any]:
-    """Arrays of one float or complex dtype; shapes as they are."""
-    dtype = to_inexact_dtype(common_dtype(values)[0])
+def _inexact_or_none(name: str, dtype: Any) -> Any:
+    """The dtype asked for. Raises ValueError unless it is floating or complex."""
+    wanted = user_dtype(dtype, name)
+    if wanted is not None and not issubdtype(wanted, np.inexact):
+        raise ValueError(f"{name}: dtype must be a subclass of float or complex; got {dtype=}")
+    return wanted
+
+
+def promoted_inexact_each(name: str, values: list[Any], dtype: Any = None) -> list[Any]:
+    """Arrays of one float or complex dtype (`dtype`, if given); shapes as they are."""
+    dtype = to_inexact_dtype(common_dtype(values)[0]) if dtype is None else dtype
     return [as_dtype(v, dtype) for v in values]
 
 
@@ -248,9 +261,9 @@ def _weights(x: Any, fweights: Any, aweights: Any) -> Any:
     return found
 
 
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Any:
     """Correlation coefficients of variables; see `cov`."""
-    c = cov(x, y, rowvar)
+    c = cov(x, y, rowvar, dtype=_inexact_or_none("corrcoef", dtype))
     if not c.aval.shape:
         return p.div(c, c)
     n = c.aval.shape[0]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array
-from ..dtypes import issubdtype
+from ..dtypes import issubdtype, scalar_dtype
 from ..ir import Literal, Tracer, bind_one, bind_two, lookup
 from ._promotion import (
     SCALAR_TYPES,
@@ -196,6 +196,17 @@ def _itself(x: Any) -> Any:
     return x if type(x) is not Literal else Array(np.asarray(x.value), x.aval)
 
 
+def _unless_complex(name: str) -> Callable[[Any], Any]:
+    """Integers and booleans as they are; complex numbers have no order to round in."""
+
+    def checked_kind(x: Any) -> Any:
+        if x.aval.dtype.kind == "c":
+            raise TypeError(f"{name} does not accept dtype {x.aval.dtype}: expected floating, integer or boolean")
+        return _itself(x)
+
+    return checked_kind
+
+
 def _square_of_bool(x: Any) -> Any:
     return lookup("square").bind(*promoted_numeric("square", x))
 
@@ -206,9 +217,9 @@ absolute = _unary_any("absolute", "abs", "Absolute value; its derivative at 0 is
 abs_ = _unary_any("abs", "abs", "Absolute value; its derivative at 0 is 0", "ifcV", _itself)
 sign = _unary_any("sign", "sign", "Sign: -1, 0, 1 (x / |x| for complex x); its derivative is 0", "iufcV", _itself)
 square = _unary_any("square", "square", "x**2", "iufcV", _square_of_bool)
-floor = _unary_any("floor", "floor", "Largest integer not above x", "fV", _itself)
-ceil = _unary_any("ceil", "ceil", "Smallest integer not below x", "fV", _itself)
-trunc = _unary_any("trunc", "trunc", "x without its fraction", "fV", _itself)
+floor = _unary_any("floor", "floor", "Largest integer not above x", "fV", _unless_complex("floor"))
+ceil = _unary_any("ceil", "ceil", "Smallest integer not below x", "fV", _unless_complex("ceil"))
+trunc = _unary_any("trunc", "trunc", "x without its fraction", "fV", _unless_complex("trunc"))
 conj = _unary_any("conj", "conj", "Complex conjugate", "c", _itself)
 conjugate = _unary_any("conjugate", "conj", "Complex conjugate", "c", _itself)
 invert = _unary_any("invert", "not", "Bitwise (integers) or logical (booleans) negation", "iub", _refuse("invert"))
@@ -219,6 +230,14 @@ def _integers(name: str, x: Any, y: Any) -> list[Any]:
     if not (issubdtype(values[0].aval.dtype, np.integer) or values[0].aval.dtype.kind == "b"):
         raise TypeError(f"{name} does not accept dtype {values[0].aval.dtype}: expected integers or booleans")
     return values
+
+
+def _counted_in_bits(name: str, x: Any, y: Any) -> list[Any]:
+    """`_integers`; booleans are counted as the default integers."""
+    values = _integers(name, x, y)
+    if values[0].aval.dtype.kind != "b":
+        return values
+    return [lookup("convert_element_type").bind(v, new_dtype=scalar_dtype(int), weak_type=False) for v in values]
 
 
 def _logical_operands(name: str, x: Any, y: Any) -> list[Any]:
@@ -248,7 +267,7 @@ _BINARY = {
     "logical_and": ("and", "x and y are not zero", "b", _logical_operands, None, None),
     "logical_or": ("or", "x or y is not zero", "b", _logical_operands, None, None),
     "logical_xor": ("xor", "One of x and y is not zero", "b", _logical_operands, None, None),
-    "left_shift": ("shift_left", "x shifted left by y bits", "iu", _integers, None, "lshift"),
+    "left_shift": ("shift_left", "x shifted left by y bits", "iu", _counted_in_bits, None, "lshift"),
 }
 binary_names = tuple(_BINARY)
 
@@ -273,9 +292,9 @@ def logical_not(x: Any, /) -> Any:
     return lookup("not").bind(to_bool(x))
 
 
-def right_shift(x: Any, y: Any, /) -> Any:
-    """x shifted right by y bits, elementwise; signed integers keep their sign."""
-    x, y = _integers("right_shift", x, y)
+def right_shift(x1: Any, x2: Any, /) -> Any:
+    """x1 shifted right by x2 bits, elementwise; signed integers keep their sign."""
+    x, y = _counted_in_bits("right_shift", x1, x2)
     signed = x.aval.dtype.kind == "i"
     return lookup("shift_right_arithmetic" if signed else "shift_right_logical").bind(x, y)
 

@@ -117,3 +117,17 @@ def test_logmeanexp_counts_what_the_mask_takes_after_broadcasting():
 
 def test_one_hot_is_float_by_default():
     assert nn.one_hot(mnp.array([1]), 2, dtype=None).dtype == np.float32
+
+
+def test_initializers_take_no_dtype_and_several_axes():
+    init, key = nn.initializers, mj.random.key(0)
+    assert init.zeros(key, (2,), None).dtype == init.normal()(key, (2,), None).dtype == np.float32
+    weights = init.variance_scaling(1.0, "fan_in", "normal", in_axis=(1, 2), out_axis=3, batch_axis=0)(
+        key, (4, 10, 20, 50)
+    )
+    assert float(weights.std()) == pytest.approx(200**-0.5, rel=0.05)
+
+
+def test_orthogonal_weights_are_orthogonal():
+    w = np.asarray(nn.initializers.orthogonal(2.0)(mj.random.key(1), (2, 3, 4)).reshape(6, 4))
+    np.testing.assert_allclose(w.T @ w, 4 * np.eye(4), atol=1e-5)
