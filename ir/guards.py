@@ -144,6 +144,7 @@ class GuardTree:
                 node.guard = eqn
             node = node.children.setdefault(outcome, GuardNode())
         if node.leaf is not None:
+            leaf.hits += node.leaf.hits
             self._leaves.remove(node.leaf)
         node.leaf = leaf
         self._leaves.append(leaf)

@@ -318,7 +318,7 @@ class Jitted:
                 time.perf_counter() - between,
             )
         outs = self._run(closed, values)
-        leaf.hits = 1
+        leaf.hits += 1
         return leaf, outs
 
     def _uncompiled(

@@ -7,6 +7,7 @@ warning that holds a reproducer.
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 import weakref
@@ -23,6 +24,8 @@ from ..ir.passes.fold_constants import fold_constants
 from ..ir.passes.inline_calls import inline_calls
 from ..ir.passes.lift_guards import lift_guards
 from ..ir.passes.rewrite import rewrite
+from ..ir.printer import constants_of
+from . import native
 from .driver import Driver
 from .emit_loops import emit_step
 from .fuse import plan
@@ -105,12 +108,30 @@ def optimised(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 def lower_program(closed: ClosedJaxpr) -> Lowered:
     """Optimise a program, whose constants are arrays, and plan its kernels."""
+    closed = _prepared(closed)
+    return Lowered(closed, _planned(closed))
+
+
+def _prepared(closed: ClosedJaxpr) -> ClosedJaxpr:
     closed = optimised(closed)
     closed = apply("sink_into_scan", sink_into_scan, closed)
     closed = apply("hoist_from_scan", hoist_from_scan, closed)
     closed = apply("dce", dce, apply("turn_products", turn_products, closed))
-    closed = ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
-    return Lowered(closed, plan(closed, lambda eqn: lower_loop(eqn, optimised)))
+    return ClosedJaxpr(closed.jaxpr, closed.consts)  # a program must not keep the key of its own cache entry alive
+
+
+def _planned(closed: ClosedJaxpr) -> list[Step]:
+    return plan(closed, lambda eqn: lower_loop(eqn, optimised))
+
+
+def _reproducer(closed: ClosedJaxpr) -> str:
+    """Python code that compiles the program again; constants of the program are zeros in it."""
+    consts = [f"numpy.zeros({x.shape}, {x.dtype.name!r})" for x in constants_of(closed)]
+    given = f", [{', '.join(consts)}]" if consts else ""
+    return f"""import numpy, minijax
+from minijax.lower import compile_program
+text = '''{closed}'''
+compile_program(minijax.ir.parse(text{given}))"""
 
 
 def compile_program(closed: ClosedJaxpr) -> Program:
@@ -122,15 +143,17 @@ def compile_program(closed: ClosedJaxpr) -> Program:
     Returns:
         The compiled program.
     """
-    closed, steps = lower_program(closed)
+    closed = _prepared(closed)
+    steps: list[Step]
     try:
+        steps = _planned(closed)
         driver = Driver(closed, steps)
     except Exception as error:  # LLVM's errors have many types; the program must run
         warnings.warn(
             teach(
                 f"a kernel could not be compiled: {type(error).__name__}: {str(error)[:300]}",
                 why="this program is evaluated by NumPy instead; the results are the same, only slower",
-                do="please report it with this program:\n" + str(closed),
+                do="please report it with this reproducer:\n" + _reproducer(closed),
             ),
             UserWarning,
             stacklevel=2,
@@ -142,6 +165,21 @@ def compile_program(closed: ClosedJaxpr) -> Program:
 
 _programs: weakref.WeakKeyDictionary[ClosedJaxpr, Program] = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
+
+
+def _hold() -> None:
+    """Before a fork: no thread is in the middle of compiling, or the child would wait for it for ever."""
+    _lock.acquire()
+    native.lock.acquire()
+
+
+def _let_go() -> None:
+    native.lock.release()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
 
 
 def compiled(closed: ClosedJaxpr) -> Program:

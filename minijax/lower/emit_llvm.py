@@ -106,6 +106,7 @@ class _Writer:
         self.out = Lines()
         self.allocas: list[str] = []
         self.numbers: dict[int, int] = {}
+        self.literals: dict[Any, str] = {}
         self.labels = 0
         self.starts: dict[str, int] = {}  # where the text of an open loop begins
 
@@ -116,6 +117,25 @@ class _Writer:
         if -STATIC <= n <= STATIC:
             return str(n)
         return f"%p{self.numbers.setdefault(n, len(self.numbers))}"
+
+    def literal(self, value: Const) -> str:
+        """A constant. Floats that may come from shapes (1 / n) or be learning rates are run-time numbers: their bits."""
+        number = value.value
+        if (
+            value.dtype.kind != "f"
+            or not np.isfinite(number)
+            or (abs(number) <= STATIC and number * 8 == int(number * 8))
+        ):
+            return constant(number, value.dtype)
+        key = (number, value.dtype)
+        if key not in self.literals:
+            name = self.literals[key] = f"%c{len(self.literals)}"
+            wide = f"{name}.double" if value.dtype.itemsize == 4 else name
+            bits = self.number(int(np.float64(number).view(np.int64)))
+            self.allocas.append(f"  {wide} = bitcast i64 {bits} to double")
+            if wide != name:
+                self.allocas.append(f"  {name} = fptrunc double {wide} to float")
+        return self.literals[key]
 
     def line(self, text: str) -> None:
         self.out.lines.append(f"  {text}")
@@ -345,7 +365,7 @@ class _Writer:
         if found is not None:
             return found
         if type(value) is Const:
-            name = constant(value.value, value.dtype)
+            name = self.literal(value)
         elif type(value) is Load:
             name = self.read(value.buffer, self.offset(value.index, point))
         elif type(value) is Position:

@@ -31,7 +31,7 @@ from .elementary import support
 from .emit_llvm import Emitted
 from .vmath._target import processor, target_machine
 
-__all__ = ["compiled", "enter", "program"]
+__all__ = ["compiled", "enter", "lock", "program"]
 
 _HEADER = object.__basicsize__  # bytes before the first field of a Python object; the type is the last of them
 
@@ -173,7 +173,7 @@ class _MethodDef(ctypes.Structure):
 
 
 _FASTCALL = 0x80
-_lock = threading.RLock()
+lock = threading.RLock()  # around all that compiles
 _libraries: list[Any] = []  # machine code lives as long as its library or engine
 
 
@@ -242,7 +242,7 @@ def enter(code: np.ndarray) -> Callable[..., int]:
         A function of ndarrays (or NumPy scalars, for arrays without axes). It returns 0; or the number, from 1, of the
         first argument that is not contiguous and aligned, before it has done anything; or -1 for a wrong number of them.
     """
-    with _lock:
+    with lock:
         door = _door()
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
@@ -283,7 +283,7 @@ def compiled(kernels: Sequence[Emitted]) -> list[int]:
     Raises:
         RuntimeError: LLVM refuses the text.
     """
-    with _lock:
+    with lock:
         new = {k.definition: k for k in kernels if k.definition not in _addresses}
         if new:
             names = [f"minijax_{cache.key_of([definition])[:24]}" for definition in new]  # the same in every process
