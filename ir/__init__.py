@@ -13,6 +13,9 @@ transformation; the printer, parser, checker and passes work on any program.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .avals import ShapedArray as ShapedArray, Typed as Typed, aval_like as aval_like, shaped as shaped
 from .check import check_jaxpr as check_jaxpr
 from .concrete import concretize as concretize, known_value as known_value, value_of as value_of
@@ -40,7 +43,6 @@ from .jaxpr import (
     Var as Var,
     sub_jaxprs as sub_jaxprs,
 )
-from .parser import parse as parse
 from .prefix import Operand as Operand, Prefix as Prefix
 from .primitive import Kind as Kind, Primitive as Primitive, all_primitives as all_primitives, lookup as lookup
 from .printer import print_jaxpr as print_jaxpr
@@ -60,3 +62,22 @@ from .trace import (
     trace_function as trace_function,
 )
 from .walk import histogram as histogram, needed_for as needed_for, used_by as used_by, walk as walk
+
+if TYPE_CHECKING:
+    from .parser import parse as parse
+
+
+def __getattr__(name: str) -> Any:
+    """The parser is imported when it is first asked for: its regular expression takes a while to compile."""
+    if name != "parse":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = import_module(".parser", __name__).parse
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "parse"})
+
+
+_NOT_OURS = ("Any", "TYPE_CHECKING", "annotations", "import_module")
+__all__ = [name for name in __dir__() if name[0] != "_" and name not in _NOT_OURS]

@@ -110,3 +110,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS})
+
+
+__all__ = [name for name in __dir__() if name[0] != "_" and name not in ("Any", "annotations", "import_module")]

@@ -44,6 +44,27 @@ def test_only_heavy_packages_are_imported_inside_functions(path):
     assert set(hidden) <= allowed
 
 
+LAZY = {
+    "minijax": ["debug", "nn", "random", "scipy", "viz", "experimental", "test_util"],
+    "minijax.ir": ["parse"],
+    "minijax.lower": ["compiled", "optimised"],
+}
+
+
+@pytest.mark.parametrize("module", LAZY)
+def test_names_that_are_imported_when_asked_for_are_found_like_all_others(module):
+    names = LAZY[module]
+    code = f"""
+import sys, {module}
+room = {module}
+assert not [m for m in ("minijax.debug", "minijax.ir.parser", "minijax.lower.compile") if m in sys.modules]
+assert set({names}) <= set(dir(room)) and set({names}) <= set(room.__all__)
+from {module} import *
+assert all(globals()[name] is getattr(room, name) for name in {names})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_importing_minijax_loads_nothing_heavy():
     code = "import sys, minijax; print([m for m in ('numba', 'scipy', 'graphviz', 'matplotlib') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

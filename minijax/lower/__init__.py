@@ -36,3 +36,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_FROM_COMPILE})
+
+
+__all__ = sorted(_FROM_COMPILE)

@@ -29,7 +29,7 @@ __all__ = ["apply_along_axis", "apply_over_axes", "piecewise", "vectorize"]
 
 CoreAxes = tuple[str, ...]
 _AXES = r"\((?:\w+(?:,\w+)*)?\)"
-_SIGNATURE = re.compile(rf"({_AXES}(?:,{_AXES})*)->({_AXES}(?:,{_AXES})*)")
+_SIGNATURE = rf"({_AXES}(?:,{_AXES})*)->({_AXES}(?:,{_AXES})*)"
 
 
 def over_leading_axis(function: Callable[..., Any], mapped: Sequence[bool]) -> Callable[..., Any]:
@@ -117,7 +117,7 @@ def vectorize(
 
 
 def _parse(signature: str) -> tuple[list[CoreAxes], list[CoreAxes]]:
-    found = _SIGNATURE.fullmatch(signature.replace(" ", ""))
+    found = re.fullmatch(_SIGNATURE, signature.replace(" ", ""))
     if found is None:
         raise ValueError(f"not a valid gufunc signature: {signature}")
     inputs, outputs = (
