@@ -14,7 +14,7 @@ import graphviz
 
 from .graph import Cluster, Edge, Graph, Node
 from .measure import box_of
-from .style import EDGES, FONT, FONT_SIZE, SMALL_SIZE, THEMES, TITLE_SIZE, Look, cluster_look, legend, look_of
+from .style import EDGES, FONT, FONT_SIZE, SMALL_SIZE, THEMES, TITLE_SIZE, Look, cluster_look, idle, legend, look_of
 
 __all__ = ["dot_of", "escaped", "shown_lines"]
 
@@ -53,6 +53,10 @@ class _Writer:
         for cluster in graph.clusters:  # each after its parent
             if cluster.kind == "backward" or cluster.parent in self.upwards:
                 self.upwards.add(cluster.id)
+        self.idle: set[str] = set()  # frames that did not run
+        for cluster in graph.clusters:
+            if cluster.ran is False or cluster.parent in self.idle:
+                self.idle.add(cluster.id)
         for node in graph.nodes:
             self.nodes.setdefault(node.cluster, []).append(node)
         for cluster in graph.clusters:
@@ -123,7 +127,7 @@ class _Writer:
         }
 
     def _node(self, node: Node) -> dict[str, str]:
-        look = look_of(node)
+        look = idle(look_of(node)) if node.cluster in self.idle else look_of(node)
         lines = shown_lines(node)
         end = r"\l" if look.left else r"\n"
         width, height = box_of(look.shape, lines, FONT_SIZE)

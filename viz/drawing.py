@@ -77,25 +77,33 @@ class Drawing:
         """
         return run_engine(self.dot, "png")
 
+    def pdf(self) -> bytes:
+        """The picture as PDF.
+
+        Raises:
+            EngineError: the Graphviz of the system is not there (graphviz-pure writes no PDF).
+        """
+        return run_engine(self.dot, "pdf")
+
     def html(self) -> str:
-        """A page with the picture and its text, no script, nothing from the network."""
-        words = f"<details><summary>The same in words</summary>\n<pre>{html.escape(self.text())}</pre>\n</details>"
-        return page(self.graph.summary(), f"{self.svg()}\n{words}")
+        """A page with the picture and its text, no script, nothing from the network; without an engine the text alone."""
+        return page(self.graph.summary(), f"{figure(self)}\n{in_words(self.text())}")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture; the suffix says how: .svg, .png, .html, .dot (or .gv), .txt.
+        """Write the picture; the suffix says how: .svg, .png, .pdf, .html, .dot (or .gv), .txt.
 
         Returns:
             The path.
 
         Raises:
             ValueError: another suffix.
-            EngineError: no engine for .png.
+            EngineError: no engine for .svg, .png or .pdf.
         """
         path = Path(path)
         writers = {
             ".svg": lambda: self.svg().encode(),
             ".png": self.png,
+            ".pdf": self.pdf,
             ".html": lambda: self.html().encode(),
             ".dot": self.dot.encode,
             ".gv": self.dot.encode,
@@ -159,13 +167,13 @@ class Panels(Mapping[str, Drawing]):
 
     def _figures(self) -> str:
         figures = (
-            f"<figure><figcaption>{html.escape(name)}</figcaption>\n{drawing.svg(prefix=f'{name}_')}\n</figure>"
+            f'<figure style="margin:0;max-width:100%;overflow-x:auto"><figcaption>{html.escape(name)}</figcaption>\n'
+            f"{figure(drawing, f'{name}_')}\n</figure>"
             for name, drawing in self.items()
         )
-        words = html.escape(self.text())
         return (
             f'<div class="minijax-panels" style="display:flex;flex-wrap:wrap;gap:1rem">\n{chr(10).join(figures)}\n</div>\n'
-            f"<details><summary>The same in words</summary>\n<pre>{words}</pre>\n</details>"
+            f"{in_words(self.text())}"
         )
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:
@@ -194,6 +202,19 @@ class Panels(Mapping[str, Drawing]):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self._figures(), "text/plain": self.text()}
+
+
+def figure(drawing: Drawing, prefix: str = "") -> str:
+    """The SVG of a drawing for a page; without an engine, why there is none, and the picture in words."""
+    try:
+        return drawing.svg(prefix)
+    except EngineError as error:
+        return f"<pre>{html.escape(str(error))}</pre>\n<pre>{html.escape(drawing.text())}</pre>"
+
+
+def in_words(text: str) -> str:
+    """A part of a page that unfolds to the text of a picture."""
+    return f"<details><summary>The same in words</summary>\n<pre>{html.escape(text)}</pre>\n</details>"
 
 
 def page(title: str, body: str) -> str:

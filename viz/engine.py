@@ -19,11 +19,12 @@ from ..errors import teach
 __all__ = ["EngineError", "engines", "no_engine", "run_engine"]
 
 TIME_LIMIT = 60.0  # seconds, for one run of an engine
+_SYSTEM = {"darwin": "brew install graphviz", "win32": "winget install graphviz"}
 _PATIENCE = 1.5  # seconds after which somebody at a terminal is told what is going on
 
 
 class EngineError(RuntimeError):
-    """No Graphviz engine could draw the graph. Its DOT text, its text picture and its plain SVG exist all the same."""
+    """No Graphviz engine could draw the graph. Its DOT text, its text picture and its page of words exist all the same."""
 
 
 def engines() -> Iterator[str]:
@@ -42,7 +43,7 @@ def run_engine(dot: str, form: str, time_limit: float = TIME_LIMIT) -> bytes:
 
     Args:
         dot: the text.
-        form: "svg" or "png".
+        form: "svg", "png" or "pdf".
         time_limit: seconds for one run.
 
     Returns:
@@ -66,12 +67,16 @@ def run_engine(dot: str, form: str, time_limit: float = TIME_LIMIT) -> bytes:
                 return out
             said = complaint.decode(errors="replace").strip().splitlines() or ["no output"]
             reports.append(f"{engine}: {said[-1]}")
-    raise no_engine(reports)
+    raise no_engine(reports, form)
 
 
-def no_engine(reports: list[str]) -> EngineError:
+def no_engine(reports: list[str], form: str = "svg") -> EngineError:
     """The error when nothing could draw; `reports` say what each engine said."""
-    why = "; ".join(reports) or "PNG pictures need a `dot` program; .svg(), .pdf(), .html(), .dot and print() do not"
+    if form == "pdf":  # graphviz-pure writes none
+        command = _SYSTEM.get(sys.platform, "sudo apt-get install graphviz")
+        why = "; ".join(reports) or "no `dot` program was found"
+        return EngineError(teach("PDF needs the Graphviz of the system", why=why, do=command))
+    why = "; ".join(reports) or "pictures need a `dot` program; .dot, .html(), .text() and print() do not"
     return EngineError(
         teach(
             "Graphviz failed to draw the graph" if reports else "Graphviz was not found",

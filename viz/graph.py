@@ -152,7 +152,7 @@ class Cluster:
         parent: id of the cluster around it; empty: none.
         source: where the user wrote it.
         detail: more text, for tooltips.
-        ran: False for a branch that is known not to have run.
+        ran: of a branch, whether it ran; None: not known.
     """
 
     id: str
@@ -161,7 +161,7 @@ class Cluster:
     parent: str = ""
     source: Source | None = None
     detail: str = ""
-    ran: bool = True
+    ran: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

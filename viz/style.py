@@ -12,7 +12,19 @@ from dataclasses import dataclass, replace
 
 from .graph import Graph, Node
 
-__all__ = ["CLUSTERS", "EDGES", "FAMILIES", "FONT", "KINDS", "THEMES", "Look", "cluster_look", "legend", "look_of"]
+__all__ = [
+    "CLUSTERS",
+    "EDGES",
+    "FAMILIES",
+    "FONT",
+    "KINDS",
+    "THEMES",
+    "Look",
+    "cluster_look",
+    "idle",
+    "legend",
+    "look_of",
+]
 
 FONT = "Helvetica,Arial,sans-serif"
 FONT_SIZE = 10.0
@@ -136,6 +148,7 @@ CLUSTERS = {
 }
 NOT_RUN = Look("round", line="untaken", text="faded", dash="dashed")
 
+_NEXT_ROUND = Look("round", line="frame", dash="dashed", width=1.3)  # in the legend: the edge "carry"
 _WORDS = {
     "input": "input",
     "const": "constant",
@@ -154,6 +167,7 @@ _WORDS = {
     "contraction": "linear algebra",
     "movement": "moves data",
     "effect": "random, effects",
+    "next_round": "to the next round",
 }
 
 
@@ -165,9 +179,16 @@ def look_of(node: Node) -> Look:
     return look
 
 
-def cluster_look(kind: str, *, ran: bool = True) -> Look:
-    """The look of a frame."""
-    return CLUSTERS.get(kind, _FRAME) if ran else NOT_RUN
+def idle(look: Look) -> Look:
+    """The look of what stands in a branch that did not run: the same shape, dashed and grey."""
+    return replace(look, fill="faint", line="untaken", text="faded", dash="dashed")
+
+
+def cluster_look(kind: str, *, ran: bool | None = None) -> Look:
+    """The look of a frame: solid when it is known to have run, dashed when it is known not to have run."""
+    if ran is None:
+        return CLUSTERS.get(kind, _FRAME)
+    return _FRAME if ran else NOT_RUN
 
 
 def legend(graph: Graph) -> list[tuple[str, Look, str]]:
@@ -175,5 +196,7 @@ def legend(graph: Graph) -> list[tuple[str, Look, str]]:
     families = {node.family for node in graph.nodes if node.kind == "equation"}
     kinds = {node.kind for node in graph.nodes}
     names = [name for name in FAMILIES if name in families] + [name for name in KINDS if name in kinds]
-    looks = {**FAMILIES, **KINDS}
+    if any(edge.kind == "carry" for edge in graph.edges):
+        names.append("next_round")
+    looks = {**FAMILIES, **KINDS, "next_round": _NEXT_ROUND}
     return [(name, looks[name], _WORDS[name]) for name in names if name in _WORDS and name not in ("input", "output")]

@@ -20,6 +20,8 @@ __all__ = ["SVG", "finished_svg"]
 
 SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}title"
+_PIXELS = 4 / 3  # per point
+_SMALLEST = 0.6  # of its size: text of 10 points is 8 pixels high; a wider picture scrolls
 _DESCRIBED = 2000  # characters of the text picture that go into the description
 _GROUPS = ("node", "edge", "cluster", "graph")
 
@@ -47,7 +49,8 @@ def finished_svg(drawn: str, graph: Graph, theme: str = "auto", prefix: str = ""
     root.set("role", "img")
     root.set("class", "minijax-viz")
     root.set("aria-label", alt_text(graph))
-    root.set("style", "max-width:100%;height:auto")
+    width = float(re.sub(r"[a-z]+$", "", root.get("width", "0"))) * _PIXELS
+    root.set("style", f"max-width:100%;min-width:{width * _SMALLEST:.0f}px;height:auto")
     for index, (tag, content) in enumerate(
         (
             ("title", graph.summary()),
@@ -87,17 +90,19 @@ def _tidy(group: ElementTree.Element, tooltip: str | None) -> None:
 
 
 def _titles_on_top(root: ElementTree.Element) -> None:
-    """Titles of frames come after the edges that cross them, with a rim in the colour of the paper."""
+    """Titles of frames come after the edges that cross them; they and the labels of edges have a rim of the paper's colour."""
     for parent in list(root.iter(f"{{{SVG}}}g")):
         for group in parent.findall(f"{{{SVG}}}g"):
-            if not group.get("class", "").startswith("cluster"):
+            kind = group.get("class", "").split(" ")[0]
+            if kind not in ("cluster", "edge"):
                 continue
             for text in group.findall(f"{{{SVG}}}text"):
-                group.remove(text)
                 text.set("stroke", THEMES["light"]["paper"])
                 text.set("stroke-width", "3")
                 text.set("paint-order", "stroke")
-                parent.append(text)
+                if kind == "cluster":
+                    group.remove(text)
+                    parent.append(text)
 
 
 def _hold(text: ElementTree.Element) -> None:

@@ -62,7 +62,7 @@ def _lines(graph: Graph) -> Iterator[str]:
             here = clusters[here].parent
         for depth, key in enumerate(around):
             if key not in inside:
-                ran = "" if clusters[key].ran else " (did not run)"
+                ran = " (did not run)" if clusters[key].ran is False else ""
                 yield f"{'  ' * (depth + 1)}[{clusters[key].title}{ran}]"
         inside = around
         yield from _node_lines(node, "  " * (len(around) + 1), labels.get(node.id, ""))

@@ -198,8 +198,10 @@ def with_values(graph: Graph, run: Run) -> Graph:
                 node, lines=(f"{question} {asked[asked.index('is ') :]}", *rest), detail=node.detail + flips
             )
         nodes.append(node)
-    not_run = {f"c{key}_{n}" for key, taken in run.chosen.items() for n in range(64) if n != taken}
-    clusters = tuple(_with_run(cluster, run, not_run) for cluster in graph.clusters)
+    arms = {c.id for c in graph.clusters if c.kind == "arm"}
+    has_run = {f"c{key}_{taken}" for key, taken in run.chosen.items()}
+    not_run = {arm for arm in arms - has_run if arm[1:].rpartition("_")[0] in run.chosen}
+    clusters = tuple(_with_run(cluster, run, has_run, not_run) for cluster in graph.clusters)
     shown = replace(graph, nodes=tuple(nodes), clusters=clusters)
     idle: set[str] = set()
     for cluster in graph.clusters:  # each comes after its parent
@@ -213,10 +215,12 @@ def with_values(graph: Graph, run: Run) -> Graph:
     return replace(shown, edges=tuple(edges)).marked(marks)
 
 
-def _with_run(cluster: Cluster, run: Run, not_run: set[str]) -> Cluster:
+def _with_run(cluster: Cluster, run: Run, has_run: set[str], not_run: set[str]) -> Cluster:
     key = cluster.id[1:]
     if cluster.id in not_run:
         return replace(cluster, ran=False, title=f"{cluster.title}, not run")
+    if cluster.id in has_run:
+        return replace(cluster, ran=True, title=f"{cluster.title}, ran")
     if key in run.rounds and cluster.kind == "while":
         times = run.rounds[key]
         return replace(cluster, title=f"{cluster.title}: {times:,} round{'' if times == 1 else 's'}")

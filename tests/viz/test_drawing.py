@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import sys
 from xml.etree import ElementTree
@@ -11,7 +12,7 @@ import pytest
 
 import minijax as mj
 import minijax.numpy as mnp
-from minijax.viz import EngineError, draw, engine
+from minijax.viz import EngineError, draw, draw_grad, draw_transforms, engine
 
 needs_engine = pytest.mark.skipif(next(engine.engines(), None) is None, reason="no Graphviz on this machine")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -103,7 +104,14 @@ def test_a_picture_says_what_it_is():
 @needs_engine
 @pytest.mark.parametrize(
     ("suffix", "start"),
-    [(".svg", b"<svg"), (".png", b"\x89PNG"), (".dot", b"digraph"), (".gv", b"digraph"), (".txt", b"model:")],
+    [
+        (".svg", b"<svg"),
+        (".html", b"<!DOCTYPE html>"),
+        (".png", b"\x89PNG"),
+        (".dot", b"digraph"),
+        (".gv", b"digraph"),
+        (".txt", b"model:"),
+    ],
 )
 def test_save_writes_by_suffix(tmp_path, suffix, start):
     path = draw(model)(1.0, 2.0).save(tmp_path / "new" / f"picture{suffix}")
@@ -148,6 +156,37 @@ def test_without_an_engine_there_is_text_and_one_command(monkeypatch):
         found.svg()
     assert found.dot.startswith("digraph")
     assert set(found._repr_mimebundle_()) == {"text/plain"}
+    page = found.html()
+    assert "pip install" in page
+    assert "z = mnp.exp(-x) - y" in page
+    assert "<svg" not in page
+    panels = draw_transforms(mnp.sin)(1.0).html()
+    assert "transpose of sin" in panels
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="PDF needs the dot of the system")
+def test_pdf_is_written_by_the_graphviz_of_the_system(tmp_path):
+    assert draw(model)(1.0, 2.0).save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"), [("linux", "apt-get install"), ("darwin", "brew install"), ("win32", "winget install")]
+)
+def test_without_it_the_error_names_one_command(monkeypatch, platform, command):
+    monkeypatch.setattr(engine, "engines", lambda: iter(()))
+    monkeypatch.setattr(engine.sys, "platform", platform)
+    with pytest.raises(EngineError, match=rf"PDF needs the Graphviz of the system(?s:.*){command} graphviz"):
+        draw(model)(1.0, 2.0).pdf()
+
+
+@needs_engine
+def test_a_wide_picture_scrolls_before_its_text_is_too_small():
+    root = ElementTree.fromstring(draw_grad(model, argnums=(0, 1))(1.0, 2.0).svg())
+    style = dict(part.split(":") for part in root.get("style").split(";"))
+    points = float(root.get("width").removesuffix("pt"))
+    assert style["max-width"] == "100%"
+    smallest = float(style["min-width"].removesuffix("px"))
+    assert smallest / points * 10.0 == pytest.approx(8.0, abs=0.05)  # pixels of a text of 10 points
 
 
 def fake_engine(tmp_path, body):

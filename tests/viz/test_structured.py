@@ -43,7 +43,7 @@ def test_with_values_the_branch_that_did_not_run_is_dashed(flag):
     assert ran == {"0: false": not flag, "1: true": flag}
     kinds = [e.kind for e in found.edges if e.kind in ("chosen", "other")]
     assert sorted(kinds) == ["chosen", "other"]
-    idle = next(c.id for c in found.clusters if not c.ran)
+    idle = next(c.id for c in found.clusters if c.ran is False)
     assert all(not n.values for n in found.nodes if n.cluster == idle)
 
 
