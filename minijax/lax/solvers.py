@@ -26,20 +26,20 @@ __all__ = ["custom_linear_solve", "custom_root"]
 
 
 class _Unknown(NamedTuple):
-    """What is solved for: its structure and types, and the argument that says so."""
+    """What is solved for: where the solver starts (or the right-hand side), its structure, and the argument that says so."""
 
+    values: list[Any]
     tree: PyTreeDef
-    avals: tuple[ShapedArray, ...]
     name: str
 
-    def strong(self) -> tuple[ShapedArray, ...]:
-        """The types with which functions are traced: a solution is no Python number."""
-        return tuple(aval.strong() for aval in self.avals)
+    @property
+    def avals(self) -> tuple[ShapedArray, ...]:
+        """Its types."""
+        return tuple(aval_like(x) for x in self.values)
 
-
-def _values(x: Any) -> tuple[list[Any], PyTreeDef]:
-    leaves, tree = flatten_values(x)
-    return [retyped(leaf, aval_like(leaf).strong()) for leaf in leaves], tree
+    def strong(self) -> _Unknown:
+        """The same, not weakly typed."""
+        return self._replace(values=[retyped(x, aval_like(x).strong()) for x in self.values])
 
 
 def custom_linear_solve(
@@ -79,16 +79,15 @@ def custom_linear_solve(
     """
     for function in (matvec, solve, *([] if transpose_solve is None else [transpose_solve])):
         check_callable(function)
-    values, tree = _values(b)
-    unknown = _Unknown(tree, tuple(aval_like(x) for x in values), "b")
-    product = _traced(matvec, matvec, unknown, "matvec", False)
-    solver = _traced(lambda rhs: solve(matvec, rhs), solve, unknown, "solve", has_aux)
+    unknown, product, solver = _equation_and_solver(
+        matvec, "matvec", solve, _Unknown(*flatten_values(b), "b"), has_aux
+    )
     bodies = {"jaxpr": solver, "matvec": product}
     if symmetric:
         bodies["vecmat"] = product
     elif transpose_solve is not None:
         program = transposed_program(product.closed, len(product.captured))
-        bodies["vecmat"] = Body(program, product.captured, tree)
+        bodies["vecmat"] = Body(program, product.captured, unknown.tree)
     if transpose_solve is not None:
         vecmat = _as_function(bodies["vecmat"])
         back = transpose_solve
@@ -99,7 +98,7 @@ def custom_linear_solve(
         bodies["transpose_solve"] = solver
     captured, programs = over_all_captured(list(bodies.values()))
     params: dict[str, Any] = {"vecmat": None, "transpose_solve": None, **dict(zip(bodies, programs, strict=True))}
-    outs = linear_solve_primitive.bind(*captured, *literals(values), num_consts=len(captured), **params)
+    outs = linear_solve_primitive.bind(*captured, *literals(unknown.values), num_consts=len(captured), **params)
     return tree_unflatten(solver.out_tree, [finished(x) for x in outs])
 
 
@@ -141,10 +140,8 @@ def custom_root(
     """
     for function in (f, solve, tangent_solve):
         check_callable(function)
-    values, tree = _values(initial_guess)
-    unknown = _Unknown(tree, tuple(aval_like(x) for x in values), "initial_guess")
-    body = _traced(f, f, unknown, "f", False)
-    solver = _traced(lambda guess: solve(f, guess), solve, unknown, "solve", has_aux)
+    guess = _Unknown(*flatten_values(initial_guess), "initial_guess")
+    unknown, body, solver = _equation_and_solver(f, "f", solve, guess, has_aux)
 
     def solve_linearized(x: Any, y: Any) -> Any:
         return tangent_solve(_linearized(body, flatten_values(x)[0], unknown), y)
@@ -153,13 +150,34 @@ def custom_root(
     captured, (f_program, solver_program, tangent_program) = over_all_captured([body, solver, tangent])
     outs = root_primitive.bind(
         *captured,
-        *literals(values),
+        *literals(unknown.values),
         jaxpr=solver_program,
         f=f_program,
         tangent_solve=tangent_program,
         num_consts=len(captured),
     )
     return tree_unflatten(solver.out_tree, [finished(x) for x in outs])
+
+
+def _equation_and_solver(
+    equation: Callable[[Any], Any], name: str, solve: Callable[..., Any], unknown: _Unknown, has_aux: bool
+) -> tuple[_Unknown, Body, Body]:
+    """(the unknown, the program of the equation, that of the solver); weakly typed where all of these are."""
+    results: list[ShapedArray] = []
+
+    def solved(x: Any) -> Any:
+        result = solve(equation, x)
+        found = result[0] if has_aux and isinstance(result, (tuple, list)) and result else result
+        results[:] = [aval_like(leaf) for leaf in flatten_values(found)[0]]
+        return result
+
+    body = _traced(equation, equation, unknown, name, False)
+    solver = _traced(solved, solve, unknown, "solve", has_aux)
+    if any(a.weak_type and not b.weak_type for a, b in zip(unknown.avals, results, strict=True)):
+        unknown = unknown.strong()
+        body = _traced(equation, equation, unknown, name, False)
+        solver = _traced(solved, solve, unknown, "solve", has_aux)
+    return unknown, body, solver
 
 
 def _traced(
@@ -186,7 +204,7 @@ def _traced(
         return _like_unknown(result[0], user, unknown, name), result[1]
 
     checked.__name__ = function_name(user)
-    return trace_body(checked, [unknown.tree] * arguments, unknown.strong() * arguments, f"{name} of a solver")
+    return trace_body(checked, [unknown.tree] * arguments, unknown.avals * arguments, f"{name} of a solver")
 
 
 def _like_unknown(result: Any, user: Callable[..., Any], unknown: _Unknown, name: str) -> Any:
@@ -208,7 +226,7 @@ def _like_unknown(result: Any, user: Callable[..., Any], unknown: _Unknown, name
                     why="the equation and its solution live in one space, or the linearized system has no unique solution",
                 )
             )
-    typed = [retyped(leaf, aval) for leaf, aval in zip(leaves, unknown.strong(), strict=True)]
+    typed = [retyped(leaf, aval) for leaf, aval in zip(leaves, unknown.avals, strict=True)]
     return tree_unflatten(tree, typed)
 
 
@@ -245,7 +263,7 @@ def _linearized(body: Body, x: Sequence[Any], unknown: _Unknown) -> Callable[[An
         found = iter(eval_closed(linear, *_cast(flatten_values(v)[0], linear.in_avals)))
         outs = [
             next(found) if flag else instantiate(None, aval)
-            for flag, aval in zip(nonzero, unknown.strong(), strict=True)
+            for flag, aval in zip(nonzero, unknown.avals, strict=True)
         ]
         return tree_unflatten(unknown.tree, [finished(y) for y in outs])
 

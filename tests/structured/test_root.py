@@ -141,3 +141,12 @@ def test_programs_check_print_and_parse():
     text = str(program)
     assert "custom_root[" in text and "tangent_solve={" in text
     assert str(parse(text, program.consts)) == text
+
+
+def test_a_solution_is_weakly_typed_where_guess_and_solver_are():
+    with mj.enable_x64(False):
+        for a, weak in ((2.0, True), (np.float32(2.0), False)):
+            found = lax.custom_root(lambda x: x**2 - a, 1.0, lambda f, x: 0.0 * x + mnp.sqrt(a), scalar_solve)
+            assert found.weak_type is weak and found.dtype == np.float32
+        assert root(2.0).weak_type and mj.grad(root)(2.0).weak_type
+        assert not root(np.float32(2.0)).weak_type
