@@ -87,7 +87,7 @@ def _step(rng, values):
     """One random operation on earlier values; None where it does not apply."""
     recent = values[-4:] if rng.random() < 0.7 else values
     x = recent[rng.integers(len(recent))]
-    what = rng.integers(0, 20)
+    what = rng.integers(0, 22)
     floating = mnp.issubdtype(x.dtype, mnp.floating)
     integral = mnp.issubdtype(x.dtype, mnp.integer)
     if what <= 2 and (floating or integral):
@@ -140,10 +140,28 @@ def _step(rng, values):
         return mnp.sort(x, axis=int(rng.integers(x.ndim)))
     if what == 19 and x.ndim and x.size < 5000 and (floating or integral):
         return mnp.cumsum(x, axis=int(rng.integers(x.ndim)), dtype=x.dtype)
+    if what >= 20 and x.ndim and x.dtype.itemsize >= 4 and mnp.issubdtype(x.dtype, mnp.number):
+        return _product(rng, x, [y for y in values if y.dtype == x.dtype and y.ndim])
     if x.ndim and mnp.issubdtype(x.dtype, mnp.number):
         pred = x > 0 if not mnp.issubdtype(x.dtype, mnp.complexfloating) else mnp.real(x) > 0
         return mnp.where(pred, x, lax.full_like(x, 2))
     return None
+
+
+def _product(rng, x, others):
+    """The product of `x` and another array over a pair of axes as long, with a pair of batch axes if there is one."""
+    y = others[rng.integers(len(others))]
+    pairs = [(i, j) for i, n in enumerate(x.shape) for j, m in enumerate(y.shape) if n == m]
+    if not pairs:
+        return None
+    i, j = pairs[rng.integers(len(pairs))]
+    batches = [(a, b) for a, b in pairs if a != i and b != j]
+    chosen = [batches[rng.integers(len(batches))]] if batches and rng.random() < 0.5 else []
+    size = x.size * y.size / max(1, x.shape[i]) ** 2 / max(1, *(x.shape[a] for a, _ in chosen), 1)
+    if size > 20000 or size * x.shape[i] > 3e6:
+        return None
+    numbers = (((i,), (j,)), (tuple(a for a, _ in chosen), tuple(b for _, b in chosen)))
+    return lax.dot_general(x, y, numbers)
 
 
 def _indices(rng, n, shape):
