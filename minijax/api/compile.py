@@ -75,7 +75,7 @@ def jit(
         static_argnums, static_argnames: arguments that are Python values; the program is specialised for each of them.
             They must be hashable.
         donate_argnums, donate_argnames: arguments that the caller will not use again: after the call those that have the shape
-            and dtype of a result are deleted, and their memory is used again.
+            and dtype of a result are deleted, which frees their memory.
         keep_unused, device, backend, inline: accepted for compatibility.
 
     Returns:

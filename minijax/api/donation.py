@@ -27,7 +27,7 @@ def check_used_once(name: str, names: Sequence[str], donated: Sequence[bool], va
                 raise RuntimeError(
                     teach(
                         f"jit({name}): {names[i]} is donated and is the argument {twice[0]} as well",
-                        why="the memory of a donated array is used again while the call runs",
+                        why="a donated array is the call's to delete",
                         do=f"pass a copy: {names[i]}.copy()",
                     )
                 )

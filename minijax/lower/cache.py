@@ -82,9 +82,10 @@ def load(key: str) -> bytes | None:
         )
     except OSError:
         return None
+    if not _trusted(os.fstat(handle), stat.S_ISREG):  # before `open`, which refuses folders
+        os.close(handle)
+        return None
     with open(handle, "rb") as file:
-        if not _trusted(os.fstat(handle), stat.S_ISREG):
-            return None
         try:
             data = file.read(LIMIT)
         except OSError:

@@ -113,6 +113,44 @@ def test_a_full_or_read_only_disk_is_no_error(place, monkeypatch, code):
     assert list(place.iterdir()) == [] and cache.load(KEY) is None
 
 
+@posix
+def test_a_write_that_fails_halfway_leaves_nothing(place):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (len(CODE) // 2, before[1])
+    )  # the disk is full in the middle of the file
+    try:
+        cache.store(KEY, CODE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(place.iterdir()) == [] and cache.load(KEY) is None
+    cache.store(KEY, CODE)
+    assert cache.load(KEY) == CODE
+
+
+def test_an_entry_that_cannot_be_read_is_ignored(place):
+    cache.store(KEY, CODE)
+    entry(place).unlink()
+    (place / f"{KEY}.o").mkdir()
+    assert cache.load(KEY) is None
+    cache.store(KEY, CODE)  # cannot take its place either
+    assert cache.load(KEY) is None and [path.name for path in place.iterdir()] == [f"{KEY}.o"]
+
+
+@posix
+def test_a_read_only_folder_is_read(place):
+    cache.store(KEY, CODE)
+    place.chmod(0o500)
+    try:
+        assert cache.load(KEY) == CODE
+        cache.store(cache.key_of(["other"]), CODE)  # kept if the user is root, ignored otherwise: no error
+        assert cache.load(KEY) == CODE
+    finally:
+        place.chmod(0o700)
+
+
 def test_a_file_where_the_folder_should_be_is_no_error(place):
     place.write_text("not a folder")
     cache.store(KEY, CODE)
