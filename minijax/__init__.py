@@ -68,6 +68,7 @@ from .api.devices import (
     process_index as process_index,
 )
 from .api.jacobians import hessian as hessian, jacfwd as jacfwd, jacobian as jacobian, jacrev as jacrev
+from .api.naming import named_call as named_call, named_scope as named_scope
 from .api.stage import (
     ShapeDtypeStruct as ShapeDtypeStruct,
     closure_convert as closure_convert,

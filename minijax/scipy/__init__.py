@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from . import special as special
+from . import linalg as linalg, special as special
