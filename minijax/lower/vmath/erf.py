@@ -119,7 +119,7 @@ ERFC = {
 
 # what is missing from the leading coefficients
 ERFC_LOW = {"f32": -8.547677e-09, "f64": 7.061781680307852e-17}
-ERFC_BEND = -2.4
+ERFC_BEND = {"f32": -2.4, "f64": -1.1}
 ERFC_K = {"f32": 3.0, "f64": 2.5}
 # (from here on erfc is 0, from here on it may be denormal)
 ERFC_RANGE = {"f32": (10.1, 9.1), "f64": (27.3, 26.4)}
@@ -248,12 +248,14 @@ def sum_of_polynomial(
     of_t: Value | None = None,
     bend: float = 0.0,
 ) -> tuple[Value, Value]:
-    """c0 + low + c1 t + ... in two parts: the last two steps of Horner's rule are not rounded.
+    """c0 + low + c1 t + ... in two parts: the last three steps of Horner's rule are not rounded.
 
     `of_t` is what rounding took from t, and `bend` about half the second derivative without c2, for its effect.
     """
-    zeroth, first = (b.lift(c, t.element) for c in coefficients[:2])
-    rest, of_rest = exact_step(b, t, b.poly(t, coefficients[2:]), 0.0)
+    zeroth, first, second = (b.lift(c, t.element) for c in coefficients[:3])
+    third = t * b.poly(t, coefficients[3:])
+    curved = second + third
+    rest, of_rest = exact_step(b, t, curved, third - (curved - second))
     slope = first + rest
     product, of_product = exact_step(b, t, slope, (rest - (slope - first)) + of_rest)
     of_product = of_product + low
@@ -303,7 +305,7 @@ def erfc(b: Block, x: Value) -> Value:
     aq = a * q
     t = aq - 0.375
     of_t = (aq - (t + 0.375)) + b.fma(a, of_q, b.fma(a, q, -aq))
-    p, of_p = sum_of_polynomial(b, t, ERFC[dtype], ERFC_LOW[dtype], of_t, ERFC_BEND)
+    p, of_p = sum_of_polynomial(b, t, ERFC[dtype], ERFC_LOW[dtype], of_t, ERFC_BEND[dtype])
     product = q * p
     rest = b.fma(product, of_growth, b.fma(q, p, -product) + b.fma(of_q, p, q * of_p))
     mantissa = product + b.fma(product, growth, rest)
