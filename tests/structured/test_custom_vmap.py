@@ -216,3 +216,23 @@ def test_closing_over_a_traced_value():
 
     assert float(mj.grad(run)(2.0, X)) == pytest.approx(10 * float(X.sum()))
     np.testing.assert_allclose(mj.jit(mj.grad(run, 1))(2.0, X), [20.0] * 3)
+
+
+def test_sequential_vmap_is_a_loop():
+    seen = []
+
+    @mj.custom_batching.sequential_vmap
+    def f(x, scale):
+        mj.debug.callback(lambda v: seen.append(float(v)), x["a"])
+        return x["a"] * scale, mnp.sin(x["a"])
+
+    x = {"a": mnp.arange(3.0)}
+    product, sine = mj.vmap(f, ({"a": 0}, None))(x, 2.0)
+    np.testing.assert_allclose(product, [0.0, 2.0, 4.0])
+    np.testing.assert_allclose(sine, np.sin(np.arange(3.0)), rtol=1e-6)
+    assert seen == [0.0, 1.0, 2.0]
+    loss = lambda x, scale: mj.vmap(f, ({"a": 0}, None))(x, scale)[0].sum()
+    np.testing.assert_allclose(mj.grad(loss, 1)(x, 2.0), 3.0)
+    nested = mj.vmap(mj.vmap(lambda a: f({"a": a}, 3.0)[0]))(mnp.ones((2, 3)))
+    np.testing.assert_allclose(nested, 3.0 * np.ones((2, 3)))
+    assert "scan" in str(mj.make_jaxpr(mj.vmap(lambda a: f({"a": a}, 3.0)))(mnp.ones(3)))
