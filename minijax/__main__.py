@@ -86,6 +86,9 @@ def load(target: str) -> Callable[..., Any]:
     sys.path.insert(0, str(path.resolve().parent))  # so that the file can import its neighbours
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as error:
+        where = f"{error.filename}:{error.lineno}"
+        raise UsageError(f"{where} is not valid Python: {error.msg}\n    {(error.text or '').strip()}") from error
     finally:
         sys.path.pop(0)
     found = getattr(module, name, None)
@@ -196,9 +199,12 @@ def show_derivatives(function: Callable[..., Any], args: Sequence[Any]) -> bool:
 
 def run_demo(out: Path) -> int:
     """The main job, on an example: trace, differentiate both ways, check, draw."""
-    out.mkdir(parents=True, exist_ok=True)
     path = out / "spring.py"
-    path.write_text(EXAMPLE, encoding="utf-8")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(EXAMPLE, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
     function = load(f"{path}:loss")
     at = ", ".join(f"{name}={x}" for name, x in zip(inspect.signature(function).parameters, EXAMPLE_AT, strict=True))
     print(f"A Python function, with a loop and a branch ({path}):\n")
@@ -230,6 +236,8 @@ def save(drawings: Sequence[Any], *paths: Path) -> None:
                 print(f"wrote {drawing.save(path.with_suffix('.dot'))} instead of {path}: {error}", file=sys.stderr)
             except ValueError as error:
                 raise UsageError(str(error)) from error
+            except OSError as error:
+                raise UsageError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
 
 def explore_to(function: Callable[..., Any], args: Sequence[Any], path: Path) -> None:

@@ -129,6 +129,31 @@ def test_mistakes_are_explained(model, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
+@needs_engine
+def test_what_cannot_be_written_is_said_in_a_line(model, tmp_path, capsys):
+    folder = tmp_path / "a.svg"
+    folder.mkdir()
+    page = tmp_path / "file" / "a.html"
+    page.parent.write_text("")
+    draw = ["draw", f"{model}:f", "--at", "1.0", "2.0"]
+    for words, path in (
+        ([*draw, "-o", str(folder)], folder),
+        ([*draw, "--explore", "-o", str(page)], page),
+        (["demo", "--out", str(page.parent)], page.parent / "spring.py"),
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert f"cannot write {str(path)!r}: " in said
+        assert "Traceback" not in said
+
+
+def test_a_file_that_is_no_python_is_named_with_its_line(tmp_path, capsys):
+    path = tmp_path / "broken.py"
+    path.write_text("import math\ndef f(x:\n")
+    assert main(["print", f"{path}:f", "--at", "1.0"]) == 2
+    assert f"{path}:2 is not valid Python: '(' was never closed\n    def f(x:\n" in capsys.readouterr().err
+
+
 def test_an_error_in_the_function_shows_the_lines_of_the_user_only(tmp_path, capsys):
     path = tmp_path / "bad.py"
     path.write_text("import minijax.numpy as mnp\n\ndef f(x):\n    return mnp.dot(mnp.ones(3), mnp.ones(4)) * x\n")
