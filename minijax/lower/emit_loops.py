@@ -122,15 +122,18 @@ class _Writer:
                 pointers[var] = self.byte(scratch, self.number(start + place))
 
     def carries(self, loop: Loop, inits: Sequence[Var], scratch: str, pointers: Pointers) -> list[tuple[str, str]]:
-        """(first, second) buffer of each carry; one of a single element is copied into its first one."""
+        """(first, second) buffer of each carry; one of a single element, or changed in place, is copied into its first one."""
         found = []
-        for init, (first, second) in zip(inits, loop.carries, strict=True):
+        for place, (init, (first, second)) in enumerate(zip(inits, loop.carries, strict=True)):
             if init.aval.size == 1:
                 type_ = memory_type(init.aval.dtype)
                 pair = self.slot(type_), self.slot(type_)
                 self.copy(pair[0], pointers[init], init)
             else:
                 pair = self.byte(scratch, self.number(first)), self.byte(scratch, self.number(second))
+            if place in loop.blocks[-1].in_place:
+                pair = pair[0], pair[0]
+                self.copy(pair[0], pointers[init], init)
             found.append(pair)
         return found
 
@@ -140,7 +143,7 @@ class _Writer:
         """(pointer to the carry, pointer for the next one) in each step; at the head of loop `k`."""
         out = []
         for place, (init, (first, second)) in enumerate(zip(inits, buffers, strict=True)):
-            if init.aval.size == 1:
+            if init.aval.size == 1 or first == second:
                 out.append((first, second))
                 continue
             now, new, spare = (f"%{name}{k}_{place}" for name in ("now", "new", "spare"))
@@ -191,7 +194,7 @@ class _Writer:
         self.label(f"after{k}")
         finals = []
         for place, init in enumerate(inits):
-            if init.aval.size == 1:
+            if init.aval.size == 1 or buffers[place][0] == buffers[place][1]:
                 finals.append(buffers[place][0])
             else:
                 last = f"%last{k}_{place}"

@@ -71,10 +71,15 @@ class LoopWriter:
             names[var] = self.body.fresh("v")
             self.body.line(f"{names[var]} = {self.empty(var)}")
 
-    def carries(self, inits: Sequence[Var], names: Names) -> list[tuple[str, str]]:
-        """(carry, next carry): names of two arrays each."""
+    def carries(self, inits: Sequence[Var], names: Names, in_place: frozenset[int]) -> list[tuple[str, str]]:
+        """(carry, next carry): names of two arrays each, or of one that is changed in place."""
         pairs = []
-        for init in inits:
+        for place, init in enumerate(inits):
+            if place in in_place:
+                name = self.body.fresh("carry")
+                self.body.line(f"{name} = {names[init]}.copy()")
+                pairs.append((name, name))
+                continue
             now, new = self.body.fresh("now"), self.body.fresh("next")
             self.body.line(f"{now}, {new} = {names[init]}.copy(), {self.empty(init)}")
             pairs.append((now, new))
@@ -82,7 +87,8 @@ class LoopWriter:
 
     def rotate(self, pairs: Sequence[tuple[str, str]]) -> None:
         for now, new in pairs:
-            self.body.line(f"{now}, {new} = {new}, {now}")
+            if now != new:
+                self.body.line(f"{now}, {new} = {new}, {now}")
 
     def keep(self, pairs: Sequence[tuple[str, str]], results: Sequence[Var], names: Names) -> None:
         for (now, _), result in zip(pairs, results, strict=True):
@@ -103,7 +109,7 @@ class LoopWriter:
         names = dict(outer)
         names.update(zip(jaxpr.invars[:num_consts], (outer[x] for x in loop.operands[:num_consts]), strict=True))
         self.locals(block, names)
-        pairs = self.carries(loop.operands[num_consts:split], outer)
+        pairs = self.carries(loop.operands[num_consts:split], outer, block.in_place)
         counter = self.body.fresh("step")
         order = f"range({length - 1}, -1, -1)" if params["reverse"] else f"range({length})"
         self.body.line(f"for {counter} in {order}:")
@@ -133,7 +139,7 @@ class LoopWriter:
         names.update(zip(body.jaxpr.invars, (outer[x] for x in rest[:body_consts]), strict=False))
         self.locals(holds, names)
         self.locals(body, names)
-        pairs = self.carries(rest[body_consts:], outer)
+        pairs = self.carries(rest[body_consts:], outer, body.in_place)
         answer = self.body.fresh("goes_on")
         (asked,) = holds.jaxpr.outvars
         self.body.line(f"{answer} = {self.empty(asked)}")  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..ir import Atom, ClosedJaxpr, Eqn, Literal, Var
 from .cumulative import CUMULATIVE
+from .in_place import InPlace
 from .scalars import EXPENSIVE, NATIVE, SCALARS, word_of
 from .steps import LowerLoop, Native
 from .views import VIEWS
@@ -81,9 +82,12 @@ class Facts:
         stored: variables that are kept in memory; planning adds to them.
         views: movement that calls and results read, as NumPy views.
         loops: native loops, by their first result.
+        homes: the inputs that results of scatters are written into.
     """
 
-    def __init__(self, closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool) -> None:
+    def __init__(
+        self, closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool, in_place: InPlace | None = None
+    ) -> None:
         self.jaxpr = closed.jaxpr
         self.inside = inside
         self.loops: dict[Var, Native] = {}  # by the first result
@@ -102,7 +106,8 @@ class Facts:
         self.sort: dict[Var, str] = {}
         self.costs: dict[Var, int] = {}
         self.depths: dict[Var, int] = {}
-        self.stored: set[Var] = set()
+        self.homes = in_place.homes if in_place else {}
+        self.stored: set[Var] = set(in_place.read) if in_place else set()
         self.views: set[Var] = set()  # movement that calls and results read: NumPy views
         for eqn, sort in zip(self.jaxpr.eqns, self.sorts, strict=True):
             for var in eqn.outvars:

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from ..ir import Atom, ClosedJaxpr, Eqn, Var
 from .facts import SMALL_DOT, Facts, products
 from .gemm import accumulated
+from .in_place import InPlace
 from .nests import Apply, Load, Root, Stage, Store, collapsed, parts
 from .roots import Placed, Roots
 from .steps import Call, Fused, LowerLoop, Native, Step, assembled, forwarded
@@ -35,15 +36,18 @@ _TRIES = 40
 _CANDIDATES = 16  # nests with the same loops that a root may join, latest first
 
 
-def plan(closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool = False) -> list[Step]:
+def plan(
+    closed: ClosedJaxpr, lower_loop: LowerLoop, inside: bool = False, in_place: InPlace | None = None
+) -> list[Step]:
     """The steps of a program whose calls have been inlined.
 
     Args:
         closed: the program.
         lower_loop: what makes native steps of loops and branches.
         inside: the program is the body of a loop, where leaving native code costs most: matrix products are nests.
+        in_place: which of its scatters write into its inputs.
     """
-    facts = Facts(closed, lower_loop, inside)
+    facts = Facts(closed, lower_loop, inside, in_place)
     for attempt in range(_TRIES + len(closed.jaxpr.eqns)):
         if attempt == _TRIES:
             facts.stored |= set(facts.producers)  # no agreement: store everything, which always works
@@ -96,6 +100,7 @@ class _Builder:
         self.roots = Roots(facts)
         self.units: list[_Unit] = []
         self.writers: dict[Var, list[int]] = {}
+        self.readers: dict[Var, list[int]] = {}  # of what is written in place
         self.by_shape: dict[tuple[int, ...], list[_Unit]] = {}
         self.calls: list[int] = []  # positions of products that must become calls
         self.needed = 0  # bits of the units that some unit needs
@@ -148,6 +153,7 @@ class _Builder:
             if type(atom) is Var:
                 for writer in self.writers.get(atom, ()):
                     self.order(unit, writer)
+                self.readers.setdefault(atom, []).append(unit.number)
         for var in outs:
             if var is not None:
                 self.writers.setdefault(var, []).append(unit.number)
@@ -179,12 +185,16 @@ class _Builder:
     def place(self, position: int, placed: Placed) -> None:
         """Put a root into a nest with the same loops, or a new one."""
         var, shape, root, _ = placed
+        in_place = var in self.facts.homes
+        var = self.facts.homes.get(var, var)
         after = list(self.writers.get(var, ())) if placed.after else []
+        if in_place:  # what reads the old array comes before
+            after += self.readers.get(var, ())
         loads = [v for v in parts(root) if type(v) is Load]
         operations = {id(v) for v in parts(root) if type(v) is Apply}
         reads = {self.roots.vars[v.buffer] for v in loads}
         chosen = None
-        for unit in self.by_shape.get(shape, ())[: -_CANDIDATES - 1 : -1]:
+        for unit in self.by_shape.get(shape, ())[: -_CANDIDATES - 1 : -1] if not in_place else ():
             if len(unit.operations) + len(operations) > LARGEST and not operations <= unit.operations:
                 continue
             if shape and not (reads & unit.variables or operations & unit.operations):
@@ -198,6 +208,7 @@ class _Builder:
             for writer in self.writers.get(read, ()):
                 if writer != chosen.number:
                     self.order(chosen, writer)
+            self.readers.setdefault(read, []).append(chosen.number)
         for writer in after:
             self.order(chosen, writer)
         chosen.roots.append(root)
@@ -216,7 +227,7 @@ class _Builder:
                 if writer == unit.number:
                     store = stores[load.buffer]
                     alone = len(self.writers[self.roots.vars[load.buffer]]) == 1
-                    if type(store) is not Store or store.index != load.index or not alone:
+                    if type(store) is not Store or store.combines or store.index != load.index or not alone:
                         return False
                 elif self.needs(writer, unit):
                     return False

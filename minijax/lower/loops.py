@@ -15,7 +15,9 @@ import numpy as np
 from ..ir import Atom, ClosedJaxpr, Eqn, Jaxpr, Literal, ShapedArray, Var, lookup
 from .buffers import plan_workspace
 from .cumulative import CUMULATIVE, Cumulative, cumulative_of
+from .facts import sort_of
 from .fuse import plan
+from .in_place import writes_last, written_in_place
 from .scalars import NATIVE, word_of
 from .steps import Call, Native
 
@@ -37,6 +39,7 @@ class Block(NamedTuple):
     places: dict[Var, int]
     size: int
     constants: tuple[tuple[Var, Any], ...]
+    in_place: frozenset[int] = frozenset()  # places of the carries that it changes where they are
 
 
 class Loop(NamedTuple):
@@ -93,8 +96,8 @@ def lower_loop(eqn: Eqn, optimised: Callable[[ClosedJaxpr], ClosedJaxpr]) -> Loo
         "cond": lambda: params["branches"],
     }[kind]()
     blocks = []
-    for body in bodies:
-        block = _block(body, optimised)
+    for number, body in enumerate(bodies):
+        block = _block(body, optimised, _carried(kind, number, params))
         if block is None:
             return None
         blocks.append(block)
@@ -109,10 +112,11 @@ def lower_loop(eqn: Eqn, optimised: Callable[[ClosedJaxpr], ClosedJaxpr]) -> Loo
             operands.append(atom)
     size = sum(block.size for block in blocks)
     carries = []
-    for var in _carries(kind, eqn):
+    for place, var in enumerate(_carries(kind, eqn)):
         length = -(-var.aval.size * var.aval.dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
-        carries.append((size, size + length))
-        size += 2 * length
+        other = 0 if place in blocks[-1].in_place else length
+        carries.append((size, size + other))
+        size += length + other
     scratch = Var(ShapedArray((max(size, 1),), _BYTES))
     return Loop(kind, eqn, tuple(operands), tuple(blocks), scratch, tuple(carries), tuple(constants))
 
@@ -123,19 +127,34 @@ def _carries(kind: str, eqn: Eqn) -> tuple[Var, ...]:
     return tuple(eqn.outvars) if kind == "while" else ()
 
 
-def _block(body: ClosedJaxpr, optimised: Callable[[ClosedJaxpr], ClosedJaxpr]) -> Block | None:
+def _carried(kind: str, number: int, params: dict[str, Any]) -> tuple[int, int]:
+    """(first, end) of the inputs of body `number` of a loop that its first results replace."""
+    if kind == "scan":
+        return params["num_consts"], params["num_consts"] + params["num_carry"]
+    if kind == "while" and number == 1:
+        return params["body_nconsts"], len(params["body_jaxpr"].jaxpr.invars)
+    return 0, 0
+
+
+def _block(
+    body: ClosedJaxpr, optimised: Callable[[ClosedJaxpr], ClosedJaxpr], carried: tuple[int, int]
+) -> Block | None:
     closed = _with_own_results(optimised(body))
     if closed.effects:
         return None
-    steps = plan(closed, lambda eqn: lower_loop(eqn, optimised), inside=True)
+    inputs = closed.jaxpr.invars[slice(*carried)]
+    pairs = list(zip(inputs, closed.jaxpr.outvars, strict=False))
+    closed = ClosedJaxpr(writes_last(closed.jaxpr, pairs, sort_of), closed.consts)
+    in_place, places = written_in_place(closed.jaxpr, pairs, sort_of)
+    steps = plan(closed, lambda eqn: lower_loop(eqn, optimised), inside=True, in_place=in_place)
     if any(type(step) is Call for step in steps):
         return None
-    workspace = plan_workspace(steps, closed.jaxpr.outvars)
+    workspace = plan_workspace(steps, (*closed.jaxpr.outvars, *in_place.homes.values()))
     constants = [(var, getattr(x, "_value", x)) for var, x in zip(closed.jaxpr.constvars, closed.consts, strict=True)]
     for step in steps:
         if type(step) is Loop:
             constants += step.constants
-    return Block(closed.jaxpr, tuple(steps), workspace.places, workspace.size, tuple(constants))  # type: ignore[arg-type]
+    return Block(closed.jaxpr, tuple(steps), workspace.places, workspace.size, tuple(constants), places)  # type: ignore[arg-type]
 
 
 def _with_own_results(closed: ClosedJaxpr) -> ClosedJaxpr:

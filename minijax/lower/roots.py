@@ -64,6 +64,7 @@ class Roots:
         return [self.definition(var) for var in eqn.outvars if var in self.facts.stored]
 
     def number(self, var: Var) -> int:
+        var = self.facts.homes.get(var, var)
         if var not in self.numbers:
             self.numbers[var] = len(self.vars)
             self.vars.append(var)
@@ -81,7 +82,8 @@ class Roots:
 
     def load(self, var: Var, index: Index, loops: int) -> Value:
         offset = offset_of(index, Affine(0, (0,) * loops))
-        return self.shared(("load", var, offset), Load(self.number(var), offset, var.aval.dtype))
+        number = self.number(var)
+        return self.shared(("load", number, offset), Load(number, offset, var.aval.dtype))
 
     def stored(self, var: Var) -> bool:
         return var not in self.facts.producers or var in self.facts.stored
@@ -270,11 +272,13 @@ class Roots:
         return placed
 
     def scatter(self, eqn: Eqn) -> list[Placed]:
-        """scatter and dynamic_update_slice: a copy of the operand, and what is written into it."""
+        """scatter and dynamic_update_slice: a copy of the operand (unless in place), and what is written into it."""
         (var,) = eqn.outvars
-        shape, index = long_axes(var.aval.shape), whole(var.aval.shape)
-        value = self.value(eqn.invars[0], index, shape)
-        placed = [Placed(var, shape, Store(self.number(var), offset_of(index, zero_of(shape)), value))]
+        placed = []
+        if var not in self.facts.homes:
+            shape, index = long_axes(var.aval.shape), whole(var.aval.shape)
+            value = self.value(eqn.invars[0], index, shape)
+            placed.append(Placed(var, shape, Store(self.number(var), offset_of(index, zero_of(shape)), value)))
         update = updates_of(self, eqn)
         if 0 not in update.shape:
             placed.append(Placed(var, update.shape, update.root, after=True))

@@ -102,7 +102,7 @@ def updates_of(roots: Roots, eqn: Eqn) -> Update:
     inner, inside = _Windows(roots, shape, x, indices, sizes, numbers, drops).index(rows, through)
     value = roots.value(updates, index, shape)
     offset = offset_of(inner, _zero(shape))
-    held = roots.shared(("load", var, offset), Load(roots.number(var), offset, dtype))
+    held = roots.shared(("load", roots.number(var), offset), Load(roots.number(var), offset, dtype))
     op = _COMBINED[eqn.primitive.name]
     if op is not None:
         value = _apply(roots, op, (held, value), dtype)
