@@ -23,7 +23,7 @@ from typing import Any
 
 import optree
 
-__all__ = ["Places", "Pointers", "Source", "user_frame"]
+__all__ = ["Places", "Pointers", "Source", "cell_name", "user_frame"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _GLUE = (functools.__file__, contextlib.__file__, os.path.dirname(optree.__file__) + os.sep)  # between us and users
@@ -63,7 +63,7 @@ class Source:
     @property
     def place(self) -> str:
         """`/home/me/model.py:12`; in a notebook `In[3]:12`, the number of the cell."""
-        return f"{_cell(self.file) or self.file}:{self.line}"
+        return f"{cell_name(self.file) or self.file}:{self.line}"
 
     @property
     def line(self) -> int:
@@ -120,7 +120,7 @@ class Source:
         return f"Source({self.short()})"
 
 
-def _cell(file: str) -> str | None:
+def cell_name(file: str) -> str | None:
     """What IPython calls the notebook cell that it compiled as `file`: `In[3]`; None for real files."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

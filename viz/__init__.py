@@ -21,7 +21,7 @@ In a notebook the picture shows itself; elsewhere `draw(f)(2.0).save("f.svg")`.
     label             a name for a value
 
 How it works: `build.py` turns a Jaxpr into nodes, edges and clusters (`graph.py`, plain data); `fold.py`, `values.py` and
-`diff.py` make graphs from graphs; `style.py` says what things look like; `text.py`, `dot.py` and `layout.py` print them;
+`diff.py` make graphs from graphs; `style.py` says what things look like; `text.py` and `dot.py` print them;
 `engine.py` runs Graphviz.
 """
 

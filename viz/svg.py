@@ -1,6 +1,6 @@
 """SVG: what an engine drew, made fit for pages, notebooks and screen readers.
 
-In: the SVG of an engine (or of `layout`), and the graph. Out: one `<svg>` element, no prologue: with `role="img"`, a title and
+In: the SVG of an engine, and the graph. Out: one `<svg>` element, no prologue: with `role="img"`, a title and
 a description; nodes, edges and frames with the ids of the graph and their tooltips as `<title>`; text that keeps
 inside its box whatever fonts the reader has (`textLength`); colours that follow the reader's light or dark setting.
 No script, nothing from the network.

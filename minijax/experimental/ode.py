@@ -81,11 +81,12 @@ def odeint(
         t: (n,) increasing times, the first that of the start.
         *args: trees of arrays that `func` gets.
         rtol, atol: how large the estimated error of a step may be, relative to y and absolute.
-        mxstep: how many steps may be taken between two times; what is reached then is returned.
+        mxstep: how many steps may be taken between two times.
         hmax: the longest step.
 
     Returns:
-        Tree like `y0` with a leading axis of size n: y at the times.
+        Tree like `y0` with a leading axis of size n: y at the times; nan where `mxstep` steps did not suffice, or y grows
+        beyond all bounds before (JAX extrapolates).
 
     Raises:
         ValueError: the times are known and do not increase.
@@ -172,7 +173,8 @@ def _solution(func: Callable[..., Any], settings: _Settings, y0: Any, t: Any, *a
         _, now = lax.while_loop(unfinished, advance, (0, state))
         width = now.t - now.last_t
         place = (target - now.last_t) / mnp.where(width == 0, 1.0, width)
-        return now, mnp.where(width == 0, now.y, mnp.polyval(now.polynomial, place.astype(y0.dtype)))
+        y = mnp.where(width == 0, now.y, mnp.polyval(now.polynomial, place.astype(y0.dtype)))
+        return now, mnp.where(now.t < target, mnp.nan, y)  # out of steps, or they became too small: not reached
 
     _, ys = lax.scan(reach, state, t[1:])
     return mnp.concatenate([y0[None], ys])
@@ -261,29 +263,34 @@ def _forward(func: Callable[..., Any], settings: _Settings, y0: Any, t: Any, *ar
 
 
 def _backward(func: Callable[..., Any], settings: _Settings, saved: Any, g: Any) -> tuple[Any, ...]:
-    """The adjoint a' = -a . d func / d y, from the last time to the first; at each time the cotangent of y joins."""
+    """The adjoint a' = -a . d func / d y, from the last time to the first; at each time the cotangent of y joins.
+
+    A time that is read moves y there by its slope; the time of the start moves all that comes after the other way.
+    """
     ys, t, args = saved
 
     def backwards(state: tuple[Any, ...], s: Any, *args: Any) -> tuple[Any, ...]:
         y, adjoint, *_ = state
-        slope, pull = vjp(func, y, -s, *args)
+        slope, pull = vjp(lambda y, *args: func(y, -s, *args), y, *args)
         return (-slope, *pull(adjoint))
 
     def interval(carry: tuple[Any, ...], row: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
-        adjoint, t0_bar, args_bar = carry
-        y, g_end, g_start, end, start = row
-        t_bar = mnp.sum(func(y, end, *args) * g_end).real.astype(t.dtype)
-        state = (y, adjoint, t0_bar - t_bar, *args_bar)
-        _, adjoint, t0_bar, *args_bar = tree_map(
-            lambda x: x[1], odeint(backwards, state, mnp.stack([-end, -start]), *args, **settings._asdict())
-        )
-        return (adjoint + g_start, t0_bar, tuple(args_bar)), t_bar
+        adjoint, *args_bar = carry
+        y, g_end, end, start = row
+        state = (y, adjoint + g_end, *args_bar)
+        times = mnp.stack([-end, -start])
+        _, *moved = tree_map(lambda x: x[1], odeint(backwards, state, times, *args, **settings._asdict()))
+        return tuple(moved), _against(func(y, end, *args), g_end, t)
 
-    zeros = tuple(mnp.zeros_like(x) for x in args)
-    begin = (g[-1], mnp.zeros((), t.dtype), zeros)
-    rows = (ys[1:], g[1:], g[:-1], t[1:], t[:-1])
-    (y_bar, t0_bar, args_bar), t_bars = lax.scan(interval, begin, rows, reverse=True)
-    return (y_bar, mnp.concatenate([t0_bar[None], t_bars]), *args_bar)
+    begin = (mnp.zeros_like(g[0]), *(mnp.zeros_like(x) for x in args))
+    (adjoint, *args_bar), t_bars = lax.scan(interval, begin, (ys[1:], g[1:], t[1:], t[:-1]), reverse=True)
+    t0_bar = -_against(func(ys[0], t[0], *args), adjoint, t)
+    return (adjoint + g[0], mnp.concatenate([t0_bar[None], t_bars]), *args_bar)
+
+
+def _against(slope: Any, cotangent: Any, t: Any) -> Any:
+    """The cotangent of a time at which y has this slope and this cotangent."""
+    return mnp.sum(slope * cotangent).real.astype(t.dtype)
 
 
 _solution.defvjp(_forward, _backward)

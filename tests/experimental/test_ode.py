@@ -49,9 +49,11 @@ def test_short_steps_are_kept_short():
     np.testing.assert_allclose(odeint(bump, 0.0, mnp.array([0.0, 4.0]), hmax=0.02)[1], area, rtol=1e-6)
 
 
-def test_the_number_of_steps_is_bounded():
-    t = mnp.array([0.0, 1e6])
-    assert np.isfinite(odeint(lambda y, t: mnp.cos(t), 0.0, t, mxstep=10)).all()
+def test_what_is_not_reached_is_nan():
+    t = mnp.array([0.0, 1.0, 1e6])
+    np.testing.assert_array_equal(np.isnan(odeint(lambda y, t: mnp.cos(t), 0.0, t, mxstep=30)), [False, False, True])
+    blown_up = odeint(lambda y, t: y**2, 1.0, mnp.array([0.0, 0.5, 2.0]))  # 1 / (1 - t)
+    np.testing.assert_allclose(blown_up, [1.0, 2.0, np.nan], rtol=1e-6)
 
 
 def test_trees_times_and_types():

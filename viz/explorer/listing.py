@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ...ir import Source
 from ...ir.branches import Branch
 from ...ir.parsed import ParsedFile, Span as Bytes, parsed_file, span_of
+from ...ir.source import cell_name
 
 __all__ = ["Block", "Listing", "Span", "assigned_name", "expression_at"]
 
@@ -72,7 +73,8 @@ class Listing:
         dead: Sequence[tuple[str, Bytes]],
     ) -> Block:
         file = parsed_file(code)
-        title = f"{os.path.basename(name.replace(chr(92), '/')) or name}, {code.co_name}"
+        base = os.path.basename(name.replace("\\", "/")) or name
+        title = f"{cell_name(name) or base}, {code.co_name}"
         if isinstance(file, str):
             return Block(title, first, (), (), (), file)
         lines = [line.rstrip() for line in file.lines[first - 1 : last]]

@@ -48,6 +48,12 @@ def scalar_of(name):
     return total
 
 
+def test_a_notebook_cell_is_called_by_its_number(monkeypatch):
+    assert '"programs.py, spring"' in str(explore(spring)(2.0, 0.3))
+    monkeypatch.setattr("minijax.viz.explorer.listing.cell_name", {spring.__code__.co_filename: "In[3]"}.get)
+    assert '"In[3], spring"' in str(explore(spring)(2.0, 0.3))
+
+
 @EACH
 def test_the_values_are_those_of_the_function(name):
     function, args = PROGRAMS[name]
