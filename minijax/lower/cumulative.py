@@ -285,16 +285,16 @@ def python_cumulative(source: Source, step: Cumulative, name: str, buffers: Sequ
     outer, length, inner = step.sizes
     source.start(f"{name}({x}, {out})")
     source.depth += 1
-    source.line(f"for o in range({outer}):")
-    source.line(f"    for j in range({inner}):")
-    source.line(f"        total = {source.constant(initial(step.op, step.accumulator), step.accumulator)}")
-    source.line(f"        for i in range({f'{length - 1}, -1, -1' if step.reverse else length}):")
-    source.line(f"            at = (o * {length} + i) * {inner} + j")
-    combined = {"add": "total + {x}", "mul": "total * {x}"}.get(step.op, f"{step.op}imum(total, {{x}})")
+    source.line(f"for i0 in range({outer}):")  # a digit in every name: buffers have none
+    source.line(f"    for i1 in range({inner}):")
+    source.line(f"        total0 = {source.constant(initial(step.op, step.accumulator), step.accumulator)}")
+    source.line(f"        for i2 in range({f'{length - 1}, -1, -1' if step.reverse else length}):")
+    source.line(f"            at0 = (i0 * {length} + i2) * {inner} + i1")
+    combined = {"add": "total0 + {x}", "mul": "total0 * {x}"}.get(step.op, f"{step.op}imum(total0, {{x}})")
     if "imum" in combined:
         source.names.add(f"{step.op}imum")
-    combined = combined.format(x=f"{x}[at]")
+    combined = combined.format(x=f"{x}[at0]")
     kept = f"{source.dtype(step.dtype)}({combined})" if step.dtype == step.accumulator else combined
-    source.line(f"            total = {kept}")
-    source.line(f"            {out}[at] = total")
+    source.line(f"            total0 = {kept}")
+    source.line(f"            {out}[at0] = total0")
     source.depth -= 1
