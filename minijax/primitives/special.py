@@ -28,8 +28,8 @@ def _scipy(name: str) -> Any:
     return evaluate
 
 
-def _special(name: str, scipy_name: str, jvp: Any, doc: str) -> Any:
-    return unary(name, _scipy(scipy_name), jvp=jvp, accepts=FLOAT, lower="library", doc=doc)
+def _special(name: str, scipy_name: str, jvp: Any, doc: str, lower: str = "library") -> Any:
+    return unary(name, _scipy(scipy_name), jvp=jvp, accepts=FLOAT, lower=lower, doc=doc)
 
 
 _GAUSS = 2.0 / math.sqrt(math.pi)
@@ -44,18 +44,21 @@ erf = _special(
     "erf",
     lambda t, out, x: p.mul(t, _gauss(x, _GAUSS)),
     "Error function. d = 2/sqrt(pi) exp(-x**2) dx (DLMF 7.10.1).",
+    lower="vmath.erf({0})",
 )
 erfc = _special(
     "erfc",
     "erfc",
     lambda t, out, x: p.mul(t, _gauss(x, -_GAUSS)),
     "1 - erf(x), accurate for large x. d = -2/sqrt(pi) exp(-x**2) dx (DLMF 7.10.1).",
+    lower="vmath.erfc({0})",
 )
 erf_inv = _special(
     "erf_inv",
     "erfinv",
     lambda t, out, x: p.mul(t, p.mul(like(x, 1.0 / _GAUSS), p.exp(p.mul(out, out)))),
     "Inverse of erf on (-1, 1). d = sqrt(pi)/2 exp(erf_inv(x)**2) dx (inverse of DLMF 7.10.1); inf at 1.",
+    lower="vmath.erf_inv({0})",
 )
 
 
