@@ -46,7 +46,7 @@ _every: weakref.WeakSet[Jitted] = weakref.WeakSet()
 
 
 def clear_caches() -> None:
-    """Forget the programs of all jitted functions: their next calls trace and compile.
+    """Forget all compiled programs, and the memory they keep: the next calls of jitted functions trace and compile.
 
     Example:
         >>> import minijax as mj
@@ -54,6 +54,7 @@ def clear_caches() -> None:
     """
     for jitted in list(_every):
         jitted.clear_cache()
+    lower.forget()
 
 
 def jit(

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
         Program as Program,
         compile_program as compile_program,
         compiled as compiled,
+        forget as forget,
         lower_program as lower_program,
         optimised as optimised,
     )
 
-_FROM_COMPILE = frozenset(("Lowered", "Program", "compile_program", "compiled", "lower_program", "optimised"))
+_FROM_COMPILE = frozenset(
+    ("Lowered", "Program", "compile_program", "compiled", "forget", "lower_program", "optimised")
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -191,3 +191,9 @@ def compiled(closed: ClosedJaxpr) -> Program:
             if found is None:
                 found = _programs[closed] = compile_program(closed)
     return found
+
+
+def forget() -> None:
+    """Let go of the compiled programs, and of the memory that they keep between calls."""
+    with _lock:
+        _programs.clear()

@@ -173,6 +173,17 @@ def test_clear_cache_and_clear_caches_forget():
     assert f.traces == 3
 
 
+def test_clear_caches_lets_go_of_programs_that_are_still_referred_to():
+    """The rules keep the loops they have transposed, and with a loop its program keeps memory."""
+    from minijax.lower import compiled
+
+    closed = mj.make_jaxpr(lambda x: mnp.sin(x) * 2)(1.0)
+    program = compiled(closed)
+    assert compiled(closed) is program
+    mj.clear_caches()
+    assert compiled(closed) is not program
+
+
 def test_methods_are_compiled_once_per_equal_instance():
     class Model:
         def __init__(self, w):

@@ -6,7 +6,6 @@ library is imported.
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .cases import CASES, Case
+from .memory import peak
 
 ROUNDS, SLICE = 9, 0.03  # rounds of interleaved runs; seconds that a library runs in each
 
@@ -131,30 +131,10 @@ def libraries_one(name: str) -> tuple[Any, Any]:
 
 
 def memory(case: Case, name: str) -> dict[str, float]:
-    """Bytes that a call holds at its peak above what was resident before it; the kernel keeps the mark.
-
-    Linux: writing 5 to /proc/self/clear_refs resets VmHWM. What a minijax program keeps between calls counts as well; the
-    allocator is told by `compiled.py` to give back what is freed.
-    """
+    """Bytes that a call holds at its peak."""
     lib, np_ = libraries_one(name)
     g, args = prepare(case, name, lib, np_)
-    for _ in range(3):
-        ready(lib, g(*args))
-    gc.collect()
-    peaks = []
-    for _ in range(3):
-        with open("/proc/self/clear_refs", "w") as f:
-            f.write("5")
-        before = status("VmRSS")
-        ready(lib, g(*args))
-        peaks.append(status("VmHWM") - before)
-    kept = sum(x.size for x in gc.get_objects() if type(x).__name__ == "Workspace")
-    return {"peak": max(peaks) + kept}
-
-
-def status(field: str) -> int:
-    with open("/proc/self/status") as f:
-        return next(int(line.split()[1]) * 1024 for line in f if line.startswith(field))
+    return {"peak": peak(lambda: ready(lib, g(*args)))}
 
 
 def main(kind: str, case: str, option: str) -> None:

@@ -24,9 +24,9 @@ from typing import Any
 
 from . import report
 from .cases import CASES
+from .memory import RETURN_MEMORY
 
 FIRST_CALLS = 3
-RETURN_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0"}
 
 
 def child(arguments: list[str], threads: int, **environment: str) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """Gradients of loops that are one equation: how time and peak memory grow with their length, and what checkpointing saves.
 
-Time is the best of three runs; memory is the peak of what NumPy and Python allocate (tracemalloc) while the gradient is
-computed, above what was there before. Run with `make bench`.
+Time is the best of three runs; memory is what the process holds at its peak while the gradient is computed, above what was
+there before (`memory.py`). Run with `make bench`.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-import tracemalloc
 from collections.abc import Callable
 
 import minijax as mj
 import minijax.numpy as mnp
 from minijax import lax
 
-WIDTH = 1000  # float32 elements of the carry
+from .memory import RETURN_MEMORY, peak
+
+WIDTH = 10_000  # float32 elements of the carry
 OPERATIONS = 16  # per step
 
 
@@ -52,17 +55,6 @@ def seconds(run: Callable) -> float:
     return best
 
 
-def peak(run: Callable) -> int:
-    """Bytes allocated at the peak of `run`, above those before."""
-    run()  # what is compiled once is not counted
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    run()
-    found = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return found - before
-
-
 def slope() -> None:
     """Time and memory per step of a scan of scalars."""
     print("grad of a scan of scalars, sin(c) * v a step")
@@ -89,6 +81,7 @@ def checkpointed() -> None:
             "while with checkpoint_every=sqrt(n)": looped(length, root),
         }
         for name, f in loops.items():
+            mj.clear_caches()  # and what the programs before keep
             rows.setdefault(name, []).append(peak(lambda f=f: mj.grad(f)(x)) / row)
     theory = {
         "scan": f"{OPERATIONS} a step",
@@ -103,5 +96,7 @@ def checkpointed() -> None:
 
 
 if __name__ == "__main__":
+    if not RETURN_MEMORY.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, "-m", "tests.benchmarks.control_flow"], os.environ | RETURN_MEMORY)
     slope()
     checkpointed()
