@@ -57,7 +57,7 @@ class Primitive:
             primitives and effects get `Array`s instead and may bind other primitives.
         jvp: a tuple with one rule per argument, `rule(tangent, out, *primals, **params) -> tangent
             contribution` (None: no derivative in that argument), or one function
-            `(primals, tangents, **params) -> (outs, tangents_out)` where a tangent may be `Zero`. The string
+            `(primals, tangents, **params) -> (outs, tangents_out)` where a tangent may be `Zero` (in `tangents_out` also None). The string
             "linear" says that the primitive is linear in all its arguments jointly; None that
             it is differentiable in none of them (its tangents are zero); missing raises.
         transpose: `(ct, *args, **params) -> sequence` with one cotangent (or None) per argument; arguments to

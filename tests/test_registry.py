@@ -234,6 +234,7 @@ def test_batching_equals_a_loop(case):
         loop = [f(*[wrap(np.asarray(x)) for x in xs]) for xs in examples]
         for k in range(size):
             for a, b in zip(mj.tree.leaves(batched), mj.tree.leaves(loop[k]), strict=True):
+                assert a.shape == (size, *b.shape)
                 np.testing.assert_allclose(np.asarray(a)[k], b, rtol=1e-10, atol=1e-12, err_msg=f"{mask}")
 
 
@@ -241,6 +242,8 @@ def _varied(x, k):
     """Another example of the same kind."""
     if x.dtype.kind in "fc":
         return x * (1 + 0.03 * k)
+    if x.dtype.kind == "b":
+        return x ^ bool(k)
     return x if k == 0 else np.roll(x, 1) if x.ndim else x
 
 

@@ -23,7 +23,7 @@ from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.linearize import linearize_jaxpr
 from ..interpreters.transpose import transpose_jaxpr
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like, known_value
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, aval_like, known_value
 from ..ir.passes.dce import dce, dce_jaxpr
 from ..primitives._ops import p, zeros
 from ._bodies import (
@@ -97,9 +97,8 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: Branches)
     flags = nonzero_flags(tangents[1:])
     pushed, united = _pushed(branches, flags)
     outs = cond.bind(*primals, *chosen(tangents[1:], flags), branches=pushed)
-    found = merged(united, outs[len(united) :], [None] * len(united))
-    results = outs[: len(united)]
-    return results, [Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(results, found, strict=True)]
+    count = len(united)
+    return outs[:count], merged(united, outs[count:], [None] * count)
 
 
 # -- linearize

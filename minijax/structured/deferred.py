@@ -25,7 +25,7 @@ from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.linearize import linearize_values
 from ..interpreters.transpose import transpose_values
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero
 from ._bodies import Flags, chosen, linearize_inside, merged, nonzero_flags, retraced, retyped, split_list, with_zeros
 
 __all__ = ["deferred_jvp", "deferred_tangents", "deferred_vjp"]
@@ -133,11 +133,8 @@ def _unfolding(program: Any) -> dict[str, Any]:
         closed = program(**params)
         pushed, out_flags = jvp_jaxpr(closed, flags)
         outs = eval_closed(pushed, *primals, *chosen(tangents, flags))
-        results = outs[: len(out_flags)]
-        found = merged(out_flags, outs[len(out_flags) :], [None] * len(out_flags))
-        return results, [
-            Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(results, found, strict=True)
-        ]
+        count = len(out_flags)
+        return outs[:count], merged(out_flags, outs[count:], [None] * count)
 
     def partial_eval(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[list[Any], list[Any]]:
         return linearize_inside(program(**params), primals, tangents)

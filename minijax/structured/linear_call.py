@@ -69,8 +69,7 @@ def _jvp(
         rest = iter(found[len(outs) :])
         parts = [next(rest) if flag else None for flag in out_nonzero]
         out_tangents = [add_tangents(a, b) for a, b in zip(out_tangents, parts, strict=True)]
-    avals = jaxpr.out_avals
-    return outs, [Zero(aval.tangent()) if t is None else t for t, aval in zip(out_tangents, avals, strict=True)]
+    return outs, out_tangents
 
 
 def _transpose(

@@ -24,7 +24,7 @@ from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
 from ..interpreters.transpose import instantiate_cotangents, transpose_jaxpr
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like, state
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, state
 from ..ir.passes.dce import dce
 from ..ir.trace import describe
 from ..primitives._ops import p
@@ -108,7 +108,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
         pushed, _ = jvp_jaxpr(params["matvec"], (*flags, *still), every)
         moved = eval_closed(pushed, *consts, *outs[: len(b)], *chosen(const_ts, flags))[len(b) :]
     found = _solved_tangents(primals, b_ts, moved, outs, params)
-    return outs, [Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(outs, found, strict=True)]
+    return outs, found
 
 
 def _partial_eval(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[list[Any], list[Any]]:

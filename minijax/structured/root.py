@@ -20,7 +20,7 @@ from typing import Any
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
-from ..ir import ClosedJaxpr, Kind, Primitive, ShapedArray, Zero, aval_like
+from ..ir import ClosedJaxpr, Kind, Primitive, ShapedArray
 from ..primitives._ops import p
 from ._bodies import (
     check_operands,
@@ -89,8 +89,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
     found = iter(eval_closed(pushed, *consts, *outs[: len(guess)], *chosen(tangents, flags + (False,) * len(guess))))
     for _ in guess:
         next(found)
-    tangents_out = _root_tangents(consts, outs, [next(found) if flag else None for flag in active], params)
-    return outs, [Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(outs, tangents_out, strict=True)]
+    return outs, _root_tangents(consts, outs, [next(found) if flag else None for flag in active], params)
 
 
 def _partial_eval(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[list[Any], list[Any]]:

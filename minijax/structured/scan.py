@@ -25,7 +25,7 @@ from ..array import Array, raw
 from ..config import config
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
-from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, Zero, aval_like
+from ..ir import ClosedJaxpr, Kind, Linear, Primitive, ShapedArray, aval_like
 from ..ir.passes.dce import dce, dce_jaxpr
 from ._bodies import (
     Flags,
@@ -147,8 +147,7 @@ def _jvp(
     )
     carry_out, carry_ts_out, ys, y_ts = split_list(outs, num_carry, sum(carry_flags), len(y_flags))
     found = merged((*carry_flags, *y_flags), [*carry_ts_out, *y_ts], [None] * (len(nonzero) + len(y_flags)))
-    results = [*carry_out, *ys]
-    return results, [Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(results, found, strict=True)]
+    return [*carry_out, *ys], found
 
 
 def _started(tangents: Sequence[Any], flags: Flags, avals: Sequence[ShapedArray]) -> list[Any]:

@@ -24,7 +24,7 @@ from ..array import Array, raw
 from ..interpreters.batch import batch_jaxpr, materialize
 from ..interpreters.eval import eval_closed
 from ..interpreters.jvp import jvp_jaxpr
-from ..ir import ClosedJaxpr, Jaxpr, Kind, Primitive, ShapedArray, Zero, aval_like, known_value, trace_function
+from ..ir import ClosedJaxpr, Jaxpr, Kind, Primitive, ShapedArray, aval_like, known_value, trace_function
 from ..ir.passes.dce import dce, dce_jaxpr
 from ..primitives._ops import p
 from ._bodies import (
@@ -164,9 +164,7 @@ def _jvp(
     started = [with_zeros(t, aval_like(x)) for t, x, flag in zip(carry_ts, carry, mask, strict=True) if flag]
     consts = [*body_consts, *chosen(const_ts, const_flags)]
     outs = _bind(cond, body, cond_consts, consts, [*carry, *started], checkpoint_every)
-    results = outs[: len(mask)]
-    found = merged(mask, outs[len(mask) :], [None] * len(mask))
-    return results, [Zero(aval_like(x).tangent()) if t is None else t for x, t in zip(results, found, strict=True)]
+    return outs[: len(mask)], merged(mask, outs[len(mask) :], [None] * len(mask))
 
 
 # -- linearize
