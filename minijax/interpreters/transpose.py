@@ -41,7 +41,7 @@ def transpose_values(
     cts: dict[Var, Any] = {}
     strong = config.minijax_strong_zeros
     with source_of(state.source):
-        linear_eqns = _evaluate_known(jaxpr, known) if len(known) > len(consts) or not args else jaxpr.eqns
+        linear_eqns = _evaluate_known(jaxpr, known)
         for atom, ct in zip(jaxpr.outvars, cotangents, strict=True):
             if ct is not None and type(atom) is Var and atom not in known:
                 cts[atom] = p.add(cts[atom], ct) if atom in cts else ct

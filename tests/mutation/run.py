@@ -1,8 +1,8 @@
 """Mutation check: break one rule at a time, and count the breaks that the tests notice.
 
 Two kinds: rules of the plain primitives (`plain.py`, judged by the registry's checks), and single expressions in the text of the
-equations that hold Jaxprs and of the interpreters (`sources.py`, judged by the suite's tests that reach them, `suite.py`). Run with `make mutation`; words after the command keep the mutants
-whose names contain one of them. Exits with 1 when fewer than 95 % are noticed.
+equations that hold Jaxprs and of the interpreters (`sources.py`, judged by the suite's tests that reach them, `suite.py`). Run with `make mutation`; words after the
+command keep the mutants whose names contain one of them. Exits with 1 when fewer than 95 % are noticed.
 """
 
 from __future__ import annotations

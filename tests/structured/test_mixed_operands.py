@@ -259,6 +259,48 @@ def test_batches_of_gradients(loop, places):
         same([x[n] for x in found], mj.grad(weighted(g), argnums)(*row))
 
 
+@pytest.mark.parametrize("places", [(1,), (0, 2), (1, 3, 4)])
+@pytest.mark.parametrize("name", ["while", "until", "fori"])
+def test_compiled_batches_of_second_derivatives(name, places):
+    """Under jit the derivative of a loop of unknown length is an equation of its own, with rules of its own."""
+    loop, argnums = LOOPS[name], tuple(range(len(places)))
+    f = of(loop, lax, places, arguments(0))
+    gradient = mj.grad(weighted(f), argnums)
+    vs = tuple(arguments(1)[i] for i in places)
+    paired = lambda *xs: sum(mnp.sum(a * v) for a, v in zip(gradient(*xs), vs, strict=True))
+    rows = [tuple(arguments(seed)[i] for i in places) for seed in (0, 3)]
+    stacked = [mnp.stack(column, -1) for column in zip(*rows, strict=True)]
+    slopes = [slope(mj.grad(weighted(both(loop, places)[1]), argnums), row, vs, h=1e-5) for row in rows]
+    ways = [
+        lambda *xs: mj.jvp(gradient, xs, vs)[1],
+        mj.grad(lambda *xs: mj.jvp(weighted(f), xs, vs)[1], argnums),
+        mj.grad(paired, argnums),
+    ]
+    for second in ways:
+        found = mj.jit(mj.vmap(second, in_axes=-1))(*stacked)
+        for n, expected in enumerate(slopes):
+            close([x[n] for x in found], expected)
+    along = lambda *xs: mj.jit(gradient)(*xs)
+    pushed = mj.jit(mj.vmap(lambda *ts: mj.jvp(along, rows[0], ts)[1], in_axes=-1))  # many directions at one point
+    found = pushed(*[mnp.stack([v, 2.0 * v], -1) for v in vs])
+    for n in range(2):
+        close([x[n] / (n + 1) for x in found], slopes[0])
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_segments_of_a_while_loop_with_constants(every):
+    a, s = arguments(0)[0], arguments(0)[2]
+
+    def f(how, **options):
+        def end(a, s):
+            step = lambda c: (c[0] + 1, mnp.sin(c[1] * a) + 0.2, c[2] * c[1])
+            return mnp.sum(how.while_loop(lambda c: c[0] < 5, step, (0, s, a), **options)[2])
+
+        return end
+
+    same(mj.grad(f(lax, checkpoint_every=every), (0, 1))(a, s), mj.grad(f(PLAIN), (0, 1))(a, s))
+
+
 def test_dead_results(loop):
     f, _, xs = both(loop, (0, 1, 2, 3, 4))
     for function in (f, lambda *xs: mj.jvp(f, xs, xs)[1]):

@@ -107,3 +107,35 @@ def test_debug_print_shows_values_under_transformations(capsys):
 
     f(1.0), mj.jit(f)(2.0), mj.grad(f)(3.0)
     assert capsys.readouterr().out.splitlines() == ["x = 1.0", "x = 2.0", "x = 3.0"]
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_a_function_and_its_rule_close_over_traced_values(kind):
+    """The function reads one value of the program around it, its rule two, of other shapes; both see each example's own."""
+
+    def around(x, vector, matrix, scale):
+        def f(x):
+            return mnp.sin(x) * vector
+
+        if kind == "jvp":
+            g = mj.custom_jvp(f)
+            g.defjvp(lambda primals, tangents: (f(primals[0]), matrix @ tangents[0] * scale))
+        else:
+            g = mj.custom_vjp(f)
+            g.defvjp(lambda x: (f(x), None), lambda _, ct: (ct @ matrix * scale,))
+        return g(x)
+
+    def slopes(x, vector, matrix, scale):
+        # the closed-over values are constants of the derivative
+        return mj.jacrev(lambda x: around(x, vector, matrix, scale))(x)
+
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(2, *shape)).astype(np.float32) for shape in [(3,), (3,), (3, 3), ()]]
+    for in_axes in [(0, 0, 0, 0), (0, None, 0, 0), (None, 0, 0, None), (0, 0, None, 0), (None, None, None, 0)]:
+        given = [row if axis == 0 else row[0] for row, axis in zip(rows, in_axes, strict=True)]
+        for n in range(2):
+            one = [row[n if axis == 0 else 0] for row, axis in zip(rows, in_axes, strict=True)]
+            outs = mj.jit(mj.vmap(around, in_axes))(*given)
+            np.testing.assert_allclose(outs[n], np.sin(one[0]) * one[1], rtol=1e-5)
+            for way in (mj.vmap(slopes, in_axes), mj.jit(mj.vmap(mj.jit(slopes), in_axes))):
+                np.testing.assert_allclose(way(*given)[n], one[2] * one[3], rtol=1e-5)
