@@ -22,7 +22,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-# First, and from here: imported in the depth of our own imports NumPy took 15 ms longer, as calls of its many small functions
+from ._collection import resume as _resume
+
+# isort: split
+# NumPy next, and from here: imported in the depth of our own imports NumPy took 15 ms longer, as calls of its many small functions
 # then crossed a boundary of the interpreter's stack of frames, which is allocated and freed each time (CPython 3.11).
 import numpy as _numpy  # noqa: F401
 
@@ -95,6 +98,7 @@ from .config import (
 )
 from .dtypes import float0 as float0
 
+_resume()
 __version__ = "0.1.0"
 
 _ROOMS = frozenset(

@@ -71,6 +71,16 @@ def test_importing_minijax_loads_nothing_heavy():
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_garbage_is_collected_after_the_import_if_it_was_before(on):
+    before = "" if on else "gc.disable(); "
+    subprocess.run(
+        [sys.executable, "-c", f"import gc; {before}import minijax; assert gc.isenabled() is {on}"],
+        check=True,
+        cwd=ROOT,
+    )
+
+
 def test_ir_and_viz_are_not_importable_by_themselves():
     code = "import importlib.util; print(importlib.util.find_spec('ir'), importlib.util.find_spec('viz'))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")

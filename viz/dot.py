@@ -37,6 +37,8 @@ _SHAPES = {
     "solid": {"shape": "box3d"},
 }
 
+_COLUMNS = ("forward", "kept", "backward")  # kinds of frames that stand side by side, in this order
+
 
 def dot_of(graph: Graph, theme: str = "light") -> str:
     """The DOT source of a graph in a theme of `style.THEMES`."""
@@ -110,6 +112,8 @@ class _Writer:
         for cluster in self.clusters.get(parent, ()):
             with dot.subgraph(name=f"cluster_{cluster.id}") as inner:
                 inner.attr(**self._cluster(cluster))
+                if cluster.kind in _COLUMNS:
+                    inner.node(f"column_{cluster.id}", label="", shape="point", width="0.01", style="invis")
                 self._fill(inner, cluster.id)
 
     def _cluster(self, cluster: Cluster) -> dict[str, str]:
@@ -178,9 +182,13 @@ class _Writer:
                 attributes |= {"headlabel": text, "labeldistance": "2.2"}
             attributes["fontcolor"] = self.colours[look.text]
         tail, head = edge.tail, edge.head
-        if edge.kind in ("carry", "residual"):
+        if edge.kind == "carry" or (edge.kind == "residual" and head not in backward):
             attributes["constraint"] = "false"
-        elif tail in backward and head in backward:  # upwards: written against the rank direction
+        elif head in backward and (
+            tail in backward or edge.kind == "residual"
+        ):  # upwards: written against the rank direction
+            if edge.kind == "residual":  # free edges across ranks are led through boxes
+                attributes |= {"minlen": "0", "weight": "0"}
             tail, head = head, tail
             attributes["dir"] = "back"
             attributes["arrowtail"] = attributes.pop("arrowhead")
@@ -206,9 +214,16 @@ class _Writer:
     def _columns(self, dot: graphviz.Digraph) -> None:
         """What is kept stands between forward and backward.
 
-        The order of frames from left to right is the engine's, by the number of crossings. An invisible edge from each
-        equation whose result is kept to the next kept value would cross the backward frame if that came first.
+        The order of frames from left to right is the engine's, by the number of crossings. Invisible points in a row fix it;
+        an invisible edge from each equation whose result is kept to the next kept value keeps crossings few in that order.
         """
+        columns = [f"column_{cluster.id}" for cluster in self.graph.clusters if cluster.kind in _COLUMNS]
+        if not columns:
+            return
+        with dot.subgraph() as level:
+            level.attr(rank="same")
+            for left, right in pairwise(columns):
+                level.edge(left, right, style="invis")
         place = {node.id: index for index, node in enumerate(self.graph.nodes)}
         kept = [node for node in self.graph.nodes if node.kind == "residual" and node.origin in place]
         kept.sort(key=lambda node: place[node.origin])

@@ -214,10 +214,12 @@ class _Folder:
             inside = {keys[member] for member in levels.members(item)}
             return inside.pop() if len(inside) == 1 else None
 
+        taken: set[str] = set()  # a run of a frame may swallow a whole frame in it
         for cluster, items in levels.items.items():
-            for name, run in groupby(items, key_of):
+            for name, run in groupby([item for item in items if item not in taken], key_of):
                 members = tuple(member for item in run for member in levels.members(item))
                 if name is not None and len(members) >= smallest:
+                    taken.update(members)
                     title = name if isinstance(name, str) else name[-1].co_name
                     yield Group(title, members, cluster, nodes[members[0]].source)
 

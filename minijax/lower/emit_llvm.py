@@ -26,6 +26,7 @@ from .scalars import SCALARS, Lines, Operation, constant, llvm_type, memory_type
 
 __all__ = ["CHUNK", "Emitted", "emit_kernel", "initial"]
 
+SHORT = 32  # an inner loop below it is widened but not interleaved: it would end before four vectors are full
 CHUNK = (
     2048  # elements that one float accumulator adds up before it is added to the total: rounding errors stay small
 )
@@ -195,12 +196,13 @@ class _Writer:
         self.line(f"%i{k} = phi i64 [ {start}, %before{k} ], [ %next{k}, %latch{k} ]")
         return f"%i{k}", k
 
-    def end_loop(self, k: str, extent: str, step: str = "1") -> None:
+    def end_loop(self, k: str, extent: str, step: str = "1", short: bool = False) -> None:
         self.line(f"br label %latch{k}")
         self.label(f"latch{k}")
         self.line(f"%next{k} = add nuw nsw i64 %i{k}, {step}")
         self.line(f"%more{k} = icmp slt i64 %next{k}, {extent}")
-        mark = vmath.LOOP_MARK if vmath.PREFIX in "".join(self.out.lines[self.starts.pop(k) :]) else ""
+        calls = vmath.PREFIX in "".join(self.out.lines[self.starts.pop(k) :])
+        mark = vmath.LOOP_MARK if calls or short else ""
         self.line(f"br i1 %more{k}, label %body{k}, label %after{k}{mark}")
         self.label(f"after{k}")
 
@@ -274,7 +276,7 @@ class _Writer:
         for axis in range(depth - 1, len(rows) - 1, -1):
             if not (chunked and axis == depth - 1):
                 k, extent, step = opened.pop()
-                self.end_loop(k, extent, step)
+                self.end_loop(k, extent, step, short=axis > 0 and axis == depth - 1 and extents[axis] < SHORT)
                 counters.pop()
             self.finish_accumulators(stage, registers, axis, counters, depth)
 

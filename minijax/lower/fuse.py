@@ -26,6 +26,7 @@ from .gemm import accumulated
 from .in_place import InPlace
 from .nests import Apply, Load, Root, Stage, Store, collapsed, parts
 from .roots import Placed, Roots
+from .rows import by_rows
 from .steps import Call, Fused, LowerLoop, Native, Step, assembled, forwarded
 from .views import Unreachable
 
@@ -59,7 +60,7 @@ def plan(
         facts.stored |= found
         for position in builder.calls:
             facts.call_instead(position)
-    return accumulated(builder.steps(), closed.jaxpr.outvars)
+    return by_rows(accumulated(builder.steps(), closed.jaxpr.outvars))
 
 
 class _Unit:

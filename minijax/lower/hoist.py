@@ -25,6 +25,7 @@ from ..ir.jaxpr import sub_jaxprs
 __all__ = ["hoist_from_scan"]
 
 _BUSY_FROM = 8  # rows and columns of a product that fill the registers of a tile
+_LONG_FROM = 64  # products in a sum from which reading and writing it in every step does not matter
 _TRANSPOSED_FROM = 4  # steps of a loop for which a transposed constant pays
 
 
@@ -172,7 +173,7 @@ class _Scan:
                 break
             (term,) = chain[-1].invars
         product = chain[-1]
-        if product.primitive.name != "dot_general" or not _is_plain(product) or _is_busy(product):
+        if product.primitive.name != "dot_general" or not _is_plain(product) or _is_busy(product, _LONG_FROM):
             return
         stacks = self.stacks(product)
         if stacks is None:
@@ -222,13 +223,13 @@ class _Scan:
         return Eqn(self.eqn.primitive, outside, results, params, self.eqn.source, self.eqn.effects)
 
 
-def _is_busy(eqn: Eqn) -> bool:
+def _is_busy(eqn: Eqn, summed_from: int = _BUSY_FROM) -> bool:
     """Whether the microkernels make a product of one step as fast as one of many steps."""
     (left, _right), _ = eqn.params["dimension_numbers"]
     lhs, rhs = (x.aval for x in eqn.invars)
     summed = math.prod([lhs.shape[d] for d in left])
     sides = (lhs.size // max(1, summed), rhs.size // max(1, summed))
-    return lhs.dtype.name in ("float32", "float64") and min(sides) >= _BUSY_FROM and summed >= _BUSY_FROM
+    return lhs.dtype.name in ("float32", "float64") and min(sides) >= _BUSY_FROM and summed >= summed_from
 
 
 def _is_plain(eqn: Eqn) -> bool:

@@ -75,11 +75,13 @@ def _compiled(short: str) -> Any:
     """The engine with the machine code; the text is as it should run: LLVM's passes would only cost time."""
     import llvmlite.binding as llvm
 
-    text, machine = module_text(short), target_machine()
-    key = cache.key_of([text, *processor(), str(llvm.llvm_version_info)])
+    machine = target_machine()
+    # the program that writes the text stands for it in the key: to write 2,000 lines takes longer than to load the code
+    written_by = __loader__.get_source(__name__) or module_text(short)
+    key = cache.key_of([short, written_by, *processor(), str(llvm.llvm_version_info)])
     code = cache.load(key)
     if code is None:
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(module_text(short))
         module.verify()
         code = machine.emit_object(module)
         cache.store(key, code)

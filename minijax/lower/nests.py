@@ -42,6 +42,7 @@ __all__ = [
     "mapped",
     "mapped_index",
     "parts",
+    "split",
 ]
 
 STATIC = 8  # extents and coefficients up to here are written into the code: LLVM unrolls such loops
@@ -265,6 +266,18 @@ def collapsed(stage: Stage) -> Stage:
         return tuple([place for place, group in enumerate(merged) if group[0] in axes])
 
     return _reindexed(stage, tuple([_product(extents, group) for group in merged]), reindexed, axes_of)
+
+
+def split(stage: Stage, count: int) -> Stage | None:
+    """A nest of one loop over stores as one of two, the outer of `count` steps; None if that is not so, or does not divide."""
+    if len(stage.extents) != 1 or stage.extents[0] % count or any(type(root) is Reduce for root in stage.roots):
+        return None
+    inner = stage.extents[0] // count
+
+    def reindexed(index: Affine) -> Affine:
+        return index._replace(coefficients=(index.coefficients[0] * inner, index.coefficients[0]))
+
+    return _reindexed(stage, (count, inner), reindexed, lambda axes: axes)
 
 
 def _product(extents: list[int], group: list[int]) -> int:

@@ -6,6 +6,7 @@ In: arrays of any dtypes, promoted. Out: arrays. All contractions are one primit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -319,11 +320,9 @@ def einsum(
         >>> mnp.einsum("ij->i", mnp.ones((2, 3)))
         Array([3., 3.], dtype=float32)
     """
-    import opt_einsum  # heavy: only when an einsum is written out
-
     if out is not None:
         raise NotImplementedError("The 'out' argument to jnp.einsum is not supported.")
-    terms, result, arrays = opt_einsum.parser.parse_einsum_input((subscripts, *operands), shapes=False)
+    terms, result, arrays = _einsum_input(subscripts, operands)
     values = [as_array("einsum", v) for v in _operands("einsum", *arrays)]
     names = terms.split(",")
     sizes: dict[str, int] = {}
@@ -344,6 +343,18 @@ def einsum(
     return final if wanted is None else as_dtype(final, wanted)
 
 
+def _einsum_input(subscripts: Any, operands: Sequence[Any]) -> tuple[str, str, Sequence[Any]]:
+    """(terms, result, arrays). The plain case, "ij,jk->ik", is seen here: importing opt_einsum takes 15 ms."""
+    if isinstance(subscripts, str):
+        terms, arrow, result = subscripts.replace(" ", "").partition("->")
+        plain = f"a{terms}{result}".replace(",", "").isalpha() and "," not in result
+        if arrow and plain and len(set(result)) == len(result) and terms.count(",") == len(operands) - 1:
+            return terms, result, operands
+    import opt_einsum  # heavy: only for what is not plain
+
+    return opt_einsum.parser.parse_einsum_input((subscripts, *operands), shapes=False)  # type: ignore[no-any-return]
+
+
 def _traced_out(term: str, value: Any, sizes: dict[str, int]) -> tuple[str, Any]:
     """Take diagonals of repeated subscripts, drop axes of size 1 that broadcast."""
     keep = [i for i, name in enumerate(term) if value.aval.shape[i] == sizes[name]]
@@ -360,8 +371,6 @@ def _traced_out(term: str, value: Any, sizes: dict[str, int]) -> tuple[str, Any]
 
 
 def _contract_all(names: list[str], values: list[Any], result: str, sizes: dict[str, int], optimize: Any) -> Any:
-    import opt_einsum  # heavy: only when an einsum is written out
-
     if optimize is False:
         path: Any = [(0, 1)] * (len(values) - 1)
     elif isinstance(optimize, (list, tuple)):
@@ -369,6 +378,8 @@ def _contract_all(names: list[str], values: list[Any], result: str, sizes: dict[
     elif len(values) <= 2:
         path = [tuple(range(len(values)))]
     else:
+        import opt_einsum  # heavy: only when there is an order to find
+
         shapes = [tuple(sizes[n] for n in term) for term in names]
         how = "auto" if optimize is True else optimize
         path, _ = opt_einsum.contract_path(",".join(names) + "->" + result, *shapes, shapes=True, optimize=how)
@@ -418,7 +429,7 @@ def _summed_alone(term: str, value: Any, needed: set[str]) -> tuple[Any, str]:
 
 def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "greedy") -> Any:
     """The order of contraction that opt_einsum finds, and its description."""
-    import opt_einsum  # heavy: only when an einsum is written out
+    import opt_einsum  # heavy: only when an order is asked for
 
     arrays = [np.empty(v.shape, v.dtype) if hasattr(v, "shape") else v for v in operands]
     path, info = opt_einsum.contract_path(subscripts, *arrays, optimize=True if optimize is True else optimize)

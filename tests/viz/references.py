@@ -91,7 +91,14 @@ MLP = [
     (np.ones((8, 16), np.float32), np.zeros(16, np.float32)),
     (np.ones((16, 4), np.float32), np.zeros(4, np.float32)),
 ]
+DEEP = [(np.ones((m, n), np.float32), np.zeros(n, np.float32)) for m, n in ((4, 8), (8, 8), (8, 1))]
 IMAGES, LABELS = np.ones((5, 8), np.float32), np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
+
+
+def deep(params, x, target):
+    for w, b in params:
+        x = mnp.maximum(x @ w + b, 0.0)
+    return mnp.mean((x - target) ** 2)
 
 
 def branches() -> Drawing:
@@ -115,6 +122,7 @@ LARGE: dict[str, Callable[[], Drawing]] = {
     "pair": lambda: draw_grad(loss)(VECTOR, MATRIX),
     "mlp": lambda: draw(mlp)(MLP, IMAGES, LABELS),
     "mlp_pair": lambda: draw_grad(mlp)(MLP, IMAGES, LABELS),
+    "deep_pair": lambda: draw_grad(deep)(DEEP, np.ones((16, 4), np.float32), np.zeros((16, 1), np.float32)),
     "folded": lambda: draw(long)(1.0),
     "branches": branches,
     "diff": lambda: draw(captured_if).diff((VECTOR, VECTOR), (VECTOR, -VECTOR)),

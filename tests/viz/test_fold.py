@@ -7,7 +7,7 @@ import pytest
 import minijax as mj
 import minijax.numpy as mnp
 from minijax.viz import draw, graph_of
-from minijax.viz.fold import fold, neighbourhood
+from minijax.viz.fold import _Folder, fold, neighbourhood
 from minijax.viz.repeats import Loop, find_repeats, merged_title
 
 
@@ -172,6 +172,19 @@ def test_depth_draws_deeper_frames_as_one_node():
 def test_functions_are_one_node_per_call():
     found = fold(graph(lambda x: step(step(x, 2.0), 3.0), 1.0), "functions")
     assert [(n.title, n.size) for n in found.nodes if n.kind == "fold"] == [("step", 4), ("step", 4)]
+
+
+def test_a_call_swallows_the_loops_in_it():
+    def turn(x):
+        for _ in range(3):
+            x = mnp.sin(x) + x
+        return mnp.exp(x)
+
+    found = graph(lambda x: mnp.cos(turn(x)) * 2.0, 1.0)
+    folder = _Folder(found)
+    folder.repeats(2)
+    folder.functions(1)  # the run of sin, add and exp is found around the loop's frame, and inside it
+    assert [n.op or n.kind for n in folder.finished().nodes] == ["input", "fold", "cos", "mul", "output"]
 
 
 def test_a_function_can_name_groups():

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from minijax.viz.engine import engines
@@ -66,6 +67,32 @@ def test_boxes_are_apart_hold_their_text_and_stand_in_their_frames(name):
     for node in drawing.graph.nodes:
         for frame in drawing.graph.enclosing(node.cluster):
             assert within(boxes[node.id], boxes[frame.id]), (node.id, frame.id)
+
+
+def points_of(edge: ElementTree.Element) -> list[tuple[float, float]]:
+    """Points along the cubic curves of an edge."""
+    (path,) = edge.iter(f"{SVG}path")
+    ends = [complex(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", path.get("d", ""))]
+    curves = [ends[k : k + 4] for k in range(0, len(ends) - 3, 3)]
+    along = [
+        (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d
+        for a, b, c, d in curves
+        for t in np.linspace(0, 1, 25)
+    ]
+    return [(z.real, z.imag) for z in along]
+
+
+@needs_engine
+@pytest.mark.parametrize("name", {**SMALL, **LARGE})
+def test_no_edge_runs_through_a_box_that_it_does_not_end_at(name):
+    drawing = {**SMALL, **LARGE}[name]()
+    groups = {g.get("id", ""): g for g in ElementTree.fromstring(drawing.svg()).iter(f"{SVG}g")}
+    boxes = {node.id: box_of(groups[node.id]) for node in drawing.graph.nodes}
+    for edge in drawing.graph.edges:
+        for x, y in points_of(groups[edge.id]):
+            for node, (left, top, right, bottom) in boxes.items():
+                inside = left + 6 < x < right - 6 and top + 6 < y < bottom - 6
+                assert not inside or node in (edge.tail, edge.head), (edge.id, node)
 
 
 @needs_engine
