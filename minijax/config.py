@@ -50,6 +50,7 @@ FLAGS: dict[str, tuple[Any, tuple[Any, ...] | None, str, bool]] = {
     "minijax_branch_capture": ("capture", ("capture", "error"), "error: Python branches raise under jit", True),
     "minijax_cache_dir": ("", None, "folder of compiled kernels; empty: in the user's cache folder", False),
     "minijax_jit_max_specializations": (16, None, "programs kept per signature of a jitted function", False),
+    "minijax_num_threads": (1, None, "threads that share the loops of a large kernel", False),
     "minijax_strong_zeros": (False, None, "zero cotangents stay zero times inf or nan", True),
     "minijax_traceback": ("short", ("short", "full"), "full: internal frames are shown", False),
 }

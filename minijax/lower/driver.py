@@ -26,6 +26,7 @@ from .buffers import Workspace, plan_workspace
 from .emit_loops import emit_step
 from .loops import Loop
 from .steps import Call, Native, Step
+from .workers import LARGE, Divided
 
 __all__ = ["Driver"]
 
@@ -75,7 +76,7 @@ class Driver:
         for i, var in enumerate(jaxpr.invars):
             self.names[var] = f"x{i}"
         fused = [step for step in self.steps if type(step) is not Call]
-        emitted = [emit_step(step) for step in fused]
+        emitted = [emit_step(step, alone=True) for step in fused]
         for step in fused:
             if type(step) is Loop:
                 for var, value in step.constants:
@@ -96,8 +97,12 @@ class Driver:
                 self.call(step)
                 number += 1
             else:
-                end = number
-                while end < len(self.steps) and type(self.steps[end]) is not Call:
+                end = number + 1
+                while end < len(self.steps) and not (
+                    type(self.steps[end]) is Call
+                    or _is_shared(self.steps[end - 1], kernels)
+                    or _is_shared(self.steps[end], kernels)
+                ):
                     end += 1
                 self.segment(self.steps[number:end], kernels)  # type: ignore[arg-type]
                 number = end
@@ -222,10 +227,27 @@ class Driver:
             emitted, address = kernels[id(step)]
             calls.append((address, [slots[var] for var in step.variables], emitted.numbers))
             work += step.work
-        code = native.program(count, len(slots), derived, calls, frees_lock=work > _LONG)
-        enter, again = self.constant(native.enter(code)), self.constant(_again)
+        if _is_shared(steps[0], kernels):
+            found = self.shared(count, len(slots), derived, calls[0])
+        else:
+            found = native.enter(native.program(count, len(slots), derived, calls, frees_lock=work > _LONG))
+        enter, again = self.constant(found), self.constant(_again)
         listed = ", ".join(arguments)
         self.body.append(f"    if {enter}({listed}): {again}({enter}, {listed})")
+
+    def shared(self, arguments: int, slots: int, derived: Sequence[Any], call: tuple[int, Any, Any]) -> Divided:
+        """A large kernel, to be called in parts."""
+        address, buffers, (_, turns, *numbers) = call
+
+        def part(begin: int, end: int) -> Callable[..., int]:
+            piece = [(address, buffers, (begin, end, *numbers))]
+            return native.enter(native.program(arguments, slots, derived, piece, frees_lock=True))
+
+        return Divided(turns, part)
+
+
+def _is_shared(step: Step, kernels: dict[int, Any]) -> bool:
+    return type(step) is not Call and step.work >= LARGE and kernels[id(step)][0].divided  # type: ignore[union-attr, no-any-return]
 
 
 def _again(enter: Callable[..., int], *arrays: Any) -> None:

@@ -41,6 +41,7 @@ class Emitted(NamedTuple):
         declares: declarations by symbol.
         vmath: the elementary functions that it calls.
         numbers: its run-time numbers at this shape.
+        divided: the first two numbers are the bounds of its outermost loop, of which any part may be done by itself.
     """
 
     body: str
@@ -48,6 +49,7 @@ class Emitted(NamedTuple):
     declares: dict[str, str]
     vmath: tuple[tuple[str, str], ...]
     numbers: tuple[int, ...]
+    divided: bool = False
 
     @property
     def definition(self) -> str:
@@ -65,9 +67,14 @@ class Emitted(NamedTuple):
         return "\n".join(lines) + "\n"
 
 
-def emit_kernel(kernel: Kernel) -> Emitted:
-    """The LLVM IR of a kernel; the name of the function is the placeholder `@NAME`."""
-    writer = _Writer(kernel)
+def emit_kernel(kernel: Kernel, divided: bool = False) -> Emitted:
+    """The LLVM IR of a kernel; the name of the function is the placeholder `@NAME`.
+
+    Args:
+        kernel: the nest.
+        divided: let the outermost loop run between two numbers.
+    """
+    writer = _Writer(kernel, divided)
     writer.kernel()
     return writer.finish()
 
@@ -102,11 +109,12 @@ def point_at(counters: Sequence[str]) -> Point:
 
 
 class _Writer:
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, divided: bool) -> None:
         self.nest = kernel
+        self.divided = divided
         self.out = Lines()
         self.allocas: list[str] = []
-        self.numbers: dict[int, int] = {}
+        self.numbers: dict[int | str, int] = {"from": 0, "to": 1} if divided else {}
         self.literals: dict[Any, str] = {}
         self.labels = 0
         self.starts: dict[str, int] = {}  # where the text of an open loop begins
@@ -196,6 +204,10 @@ class _Writer:
         self.line(f"%i{k} = phi i64 [ {start}, %before{k} ], [ %next{k}, %latch{k} ]")
         return f"%i{k}", k
 
+    def bounds(self, axis: int, extent: int) -> tuple[str, str]:
+        """Where the loop over an axis begins and ends."""
+        return ("%p0", "%p1") if self.divided and axis == 0 else ("0", self.number(extent))
+
     def end_loop(self, k: str, extent: str, step: str = "1", short: bool = False) -> None:
         self.line(f"br label %latch{k}")
         self.label(f"latch{k}")
@@ -215,14 +227,14 @@ class _Writer:
                 if type(root) is Reduce and any(axis < rows for axis in root.axes):
                     self.fill((), (*self.nest.rows, *stage.extents), root)
         opened = []
-        for extent in self.nest.rows:
-            counter, k = self.loop(self.number(extent))
-            opened.append((counter, k, extent))
+        for axis, extent in enumerate(self.nest.rows):
+            start, end = self.bounds(axis, extent)
+            opened.append((*self.loop(end, start), end))
         counters = [counter for counter, _, _ in opened]
         for stage in self.nest.stages:
             self.stage(counters, stage)
-        for _, k, extent in reversed(opened):
-            self.end_loop(k, self.number(extent))
+        for _, k, end in reversed(opened):
+            self.end_loop(k, end)
 
     def fill(self, counters: Sequence[str], extents: Sequence[int], root: Reduce) -> None:
         """Write the neutral element wherever a reduction will accumulate in memory; outer counters are given."""
@@ -264,11 +276,11 @@ class _Writer:
         opened: list[tuple[str, str, str]] = []
         for axis in range(len(rows), depth):
             self.start_accumulators(stage, registers, axis)
-            extent = self.number(extents[axis])
+            start, extent = self.bounds(axis, extents[axis])
             if chunked and axis == depth - 1:
                 self.chunked_loop(stage, registers, counters, extent)
             else:
-                counter, k = self.loop(extent)
+                counter, k = self.loop(extent, start)
                 counters.append(counter)
                 opened.append((k, extent, "1"))
         if not chunked:
@@ -397,4 +409,7 @@ class _Writer:
             *self.allocas,
         ]
         text = "\n".join([*lines, *self.out.lines, "  ret void", "}"]) + "\n"
-        return Emitted(text, len(buffers), dict(self.out.declares), tuple(sorted(self.out.vmath)), tuple(numbers))
+        outermost = (*self.nest.rows, *self.nest.stages[0].extents)[:1]
+        values = tuple([{"from": 0, "to": outermost[0]}.get(n, n) if self.divided else n for n in numbers])
+        uses = tuple(sorted(self.out.vmath))
+        return Emitted(text, len(buffers), dict(self.out.declares), uses, values, self.divided)

@@ -16,16 +16,22 @@ from .emit_llvm import Emitted, emit_kernel
 from .gemm import Product, emit_product
 from .loops import Block, Loop
 from .nests import STATIC
+from .rows import is_divisible
 from .scalars import memory_type
 from .steps import Fused, Native
 
 __all__ = ["emit_loop", "emit_step"]
 
 
-def emit_step(step: Native) -> Emitted:
-    """The LLVM IR of a native step."""
+def emit_step(step: Native, alone: bool = False) -> Emitted:
+    """The LLVM IR of a native step.
+
+    Args:
+        step: a kernel or a loop.
+        alone: it is in no loop: if that is possible, its outermost loop can be shared out.
+    """
     if type(step) is Fused:
-        return emit_kernel(step.kernel)
+        return emit_kernel(step.kernel, alone and is_divisible(step))
     if type(step) is Cumulative:
         return emit_cumulative(step)
     return emit_product(step) if type(step) is Product else emit_loop(step)  # type: ignore[arg-type]

@@ -11,13 +11,14 @@ length from row to row: then rows are disjoint.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..ir import Var
-from .nests import Affine, Apply, Load, Stage, Value, mapped, mapped_index, parts, split
+from .nests import STATIC, Affine, Apply, Load, Reduce, Stage, Value, mapped, mapped_index, parts, split
 from .steps import Call, Fused, Step, assembled
 
-__all__ = ["by_rows"]
+__all__ = ["by_rows", "is_divisible"]
 
 SHORTEST, LONGEST = (
     64,
@@ -122,17 +123,32 @@ def _disjoint(stages: Sequence[Stage]) -> bool:
     """Whether the stages give the same, run in turn for each row, as each for all rows."""
     written = {root.buffer for stage in stages for root in stage.roots}
     touched = [{buffer for buffer, _ in _accesses(stage)} for stage in stages]
-    for buffer in written:
-        if sum(buffer in buffers for buffers in touched) < 2:
-            continue
-        found = [(index, stage.extents) for stage in stages for where, index in _accesses(stage) if where == buffer]
-        ahead = {index.coefficients[0] for index, _ in found}
-        if len(ahead) > 1 or any(index.terms for index, _ in found):
-            return False
-        ends = [_interval(index, extents) for index, extents in found]
-        if max(high for _, high in ends) - min(low for low, _ in ends) >= abs(ahead.pop()):
-            return False
-    return True
+    return all(_apart(buffer, stages) for buffer in written if sum(buffer in buffers for buffers in touched) > 1)
+
+
+def _apart(buffer: int, stages: Sequence[Stage]) -> bool:
+    """Whether what is touched of a buffer in one turn of the outermost loop is touched in no other."""
+    found = [(index, stage.extents) for stage in stages for where, index in _accesses(stage) if where == buffer]
+    ahead = {index.coefficients[0] for index, _ in found}
+    if len(ahead) > 1 or any(index.terms for index, _ in found):
+        return False
+    ends = [_interval(index, extents) for index, extents in found]
+    return max(high for _, high in ends) - min(low for low, _ in ends) < abs(ahead.pop())
+
+
+def is_divisible(step: Fused) -> bool:
+    """Whether the turns of the outermost loop can be shared out: none reads or adds to what another one writes."""
+    kernel = step.kernel
+    stages = [Stage((*kernel.rows, *stage.extents), stage.roots) for stage in kernel.stages]
+    roots = [root for stage in stages for root in stage.roots]
+    if not all(stage.extents for stage in stages) or stages[0].extents[0] <= STATIC:
+        return False
+    if any(0 in root.axes if type(root) is Reduce else root.combines or root.index.terms for root in roots):
+        return False
+    written = Counter(root.buffer for root in roots)
+    read = {value.buffer for root in roots for value in parts(root) if type(value) is Load}
+    shared = {buffer for buffer, count in written.items() if count > 1 or buffer in read}
+    return all(_apart(buffer, stages) for buffer in shared)
 
 
 def _accesses(stage: Stage) -> Iterator[tuple[int, Affine]]:
