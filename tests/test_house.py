@@ -17,7 +17,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if "/minijax/ir/" not in str(path) and "/minijax/viz/" not in str(path)
 )
-HEAVY = ("numba", "scipy", "llvmlite", "opt_einsum")  # imported at the first use, in the function that needs them
+HEAVY = ("numba", "scipy", "llvmlite", "opt_einsum", "concurrent")  # imported at the first use, where it is needed
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda q: str(q.relative_to(ROOT)))
