@@ -50,6 +50,7 @@ OTHER = {
     "jax_threefry_partitionable": True,
     "minijax_branch_capture": "error",
     "minijax_jit_max_specializations": 3,
+    "minijax_num_threads": 2,
     "minijax_traceback": "full",
 }
 
@@ -129,6 +130,7 @@ def test_unknown_names_are_refused(use):
         ("minijax_branch_capture", "guess"),
         ("minijax_jit_max_specializations", 0),
         ("minijax_jit_max_specializations", 2.5),
+        ("minijax_num_threads", 0),
         ("minijax_traceback", ""),
     ],
 )
